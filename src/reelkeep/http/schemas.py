@@ -1,0 +1,344 @@
+"""The shapes of requests and answers under `/api/v1`; the OpenAPI document is made from them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
+
+Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+HostId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Password = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+
+
+class Request(BaseModel):
+    """A request body; unknown fields are ignored, so that older servers take newer clients."""
+
+    model_config = ConfigDict(str_strip_whitespace=True)
+
+
+class ErrorOut(BaseModel):
+    """Every error, everywhere."""
+
+    message: str = Field(description="What happened and what to do, in a sentence.")
+    error_code: str = Field(description="A stable code from the catalogue in docs/errors.md.")
+    details: dict[str, Any] = Field(default_factory=dict, description="Typed facts, such as `retry_after`.")
+
+
+# Accounts
+
+
+class LoginIn(Request):
+    """An e-mail address and a password."""
+
+    email: str = Field(max_length=320)
+    password: Password
+
+
+class UserOut(BaseModel):
+    """A person."""
+
+    id: UUID
+    email: str
+    name: str | None
+
+
+class OrganizationOut(BaseModel):
+    """A tenant."""
+
+    id: UUID
+    name: str
+
+
+class TokenOut(BaseModel):
+    """A bearer token for the API."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"
+    expires_in: int = Field(description="Seconds.")
+    user: UserOut
+    organization: OrganizationOut
+    role: str
+
+
+class MeOut(BaseModel):
+    """Who the caller is, in which organization, and what they may do there."""
+
+    user: UserOut
+    organization: OrganizationOut
+    role: str
+    permissions: list[str]
+    csrf_token: str | None = Field(
+        description="For a browser's sign-in: sent back as X-CSRF-Token with every change."
+    )
+
+
+class LinkIn(Request):
+    """The secret of a one-time link."""
+
+    token: str = Field(max_length=200)
+
+
+class LinkOut(BaseModel):
+    """What a one-time link is good for."""
+
+    purpose: Literal["first_administrator", "set_password"]
+    email: str | None
+
+
+class WelcomeIn(Request):
+    """The first administrator."""
+
+    token: str = Field(max_length=200)
+    organization_name: str = Field(min_length=1, max_length=200)
+    name: str | None = Field(default=None, max_length=200)
+    email: EmailStr
+    password: Password
+
+
+class SetPasswordIn(Request):
+    """A new password, by a one-time link."""
+
+    token: str = Field(max_length=200)
+    password: Password
+
+
+# Uploads
+
+
+class InitiateIn(Request):
+    """What is about to be uploaded."""
+
+    filename: str = Field(min_length=1, max_length=255)
+    content_type: str = Field(min_length=3, max_length=100)
+    recording_type: str = Field(default="recording", min_length=1, max_length=50)
+    title: str | None = Field(default=None, max_length=200)
+    appointment_id: HostId | None = None
+    visit_id: HostId | None = None
+    estimated_duration_seconds: float | None = Field(default=None, ge=0)
+    method: Literal["post", "put"] = "post"
+    size_bytes: int | None = Field(default=None, ge=1)
+    sha256: Sha256Hex | None = None
+    transcribe: bool = True
+    recording_metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class InitiateOut(BaseModel):
+    """A ticket: where and how to send the bytes."""
+
+    recording_id: UUID
+    upload_url: str
+    upload_fields: dict[str, str] = Field(
+        description="For post: form fields, the file last. For put: headers to send."
+    )
+    upload_method: Literal["post", "put"]
+    s3_key: str
+    bucket: str
+    expires_in: int = Field(description="Seconds.")
+    max_file_size: int = Field(description="Bytes.")
+
+
+class CompleteIn(Request):
+    """What the client knows of the bytes it sent; all of it optional and checked."""
+
+    file_size_bytes: int | None = Field(default=None, ge=0)
+    duration_seconds: float | None = Field(default=None, ge=0)
+    recording_metadata: dict[str, Any] | None = None
+
+
+# Recordings
+
+
+class StepOut(BaseModel):
+    """One piece of processing."""
+
+    kind: Literal["probe", "playback", "peaks", "transcribe"]
+    state: Literal["todo", "running", "done", "failed", "skipped"]
+    attempts: int
+    progress: float | None = Field(description="0 to 1 while running, where it is known.")
+    error_code: str | None
+    error_message: str | None
+    warnings: list[str]
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+RecordingStatus = Literal["uploading", "uploaded", "processing", "transcribed", "processed", "failed"]
+
+
+class RecordingOut(BaseModel):
+    """A recording in a list."""
+
+    id: UUID
+    title: str | None
+    recording_type: str
+    appointment_id: str | None
+    visit_id: str | None
+    recorded_by_user_id: UUID | None
+    status: RecordingStatus
+    progress: float | None = Field(description="0 to 1 over all steps while processing.")
+    filename: str
+    original_filename: str
+    mime_type: str
+    file_size_bytes: int | None
+    duration_seconds: float | None
+    processing_error: str | None
+    error_code: str | None
+    waveform: list[int] = Field(description="64 bar heights, 0 to 100; empty until peaks are made.")
+    recording_metadata: dict[str, Any]
+    is_deleted: bool
+    deleted_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    uploaded_at: datetime | None
+    processed_at: datetime | None
+
+
+class RecordingDetailOut(RecordingOut):
+    """A recording with its steps and where its bytes are."""
+
+    s3_bucket: str | None
+    s3_key: str | None
+    sha256: str | None
+    transcript_text: str | None
+    transcript_confidence: float | None
+    transcript_language: str | None
+    transcription_service: str | None
+    processing_started_at: datetime | None
+    processing_completed_at: datetime | None
+    playback_ready: bool
+    peaks_ready: bool
+    transcript_ready: bool
+    warnings: list[str]
+    steps: list[StepOut]
+
+
+class RecordingListOut(BaseModel):
+    """One page of recordings, newest first."""
+
+    items: list[RecordingOut]
+    total: int
+    limit: int
+    offset: int
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last.")
+
+
+class RecordingPatchIn(Request):
+    """What a person may change."""
+
+    title: str | None = Field(max_length=200)
+
+
+class RerunIn(Request):
+    """A step again; parameters that are not given stay as they were."""
+
+    engine: str | None = Field(default=None, max_length=50)
+    language: str | None = Field(default=None, pattern=r"^[a-z]{2,3}$")
+
+
+class SignedUrlOut(BaseModel):
+    """A URL that carries its own authority for a while."""
+
+    download_url: str
+    expires_in: int = Field(description="Seconds.")
+    expires_at: datetime
+    filename: str
+    content_type: str
+    file_size_bytes: int
+
+
+class PeaksOut(BaseModel):
+    """The waveform: lowest and highest value of each interval, -128 to 127, taken in turn."""
+
+    start_seconds: float
+    end_seconds: float
+    duration_seconds: float
+    data: list[int] = Field(description="min, max, min, max, …")
+
+
+class WordOut(BaseModel):
+    """One spoken word; times in seconds."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float | None
+
+
+class SegmentOut(BaseModel):
+    """A run of words that belong together; times in seconds."""
+
+    start: float
+    end: float
+    speaker: str | None
+    text: str
+    confidence: float | None
+    words: list[WordOut]
+
+
+class TranscriptOut(BaseModel):
+    """What was said. No segments means that no speech was found."""
+
+    recording_id: UUID
+    version: int
+    engine: str
+    model: str
+    device: str
+    language: str | None
+    language_probability: float | None
+    confidence: float | None
+    duration_seconds: float
+    warnings: list[str]
+    text: str
+    segments: list[SegmentOut]
+    created_at: datetime
+
+
+# The server itself
+
+
+class EngineOut(BaseModel):
+    """One speech engine, and whether it can be used now."""
+
+    name: str
+    quality: str
+    languages: list[str] = Field(description="ISO 639-1; empty: many, found out by itself.")
+    ready: bool
+    model: str | None
+    device: str | None
+    reason: str | None = Field(description="Why it is not ready.")
+    fix: str | None = Field(description="What a person does about it.")
+
+
+class EnginesOut(BaseModel):
+    """The engines, best first, and which one is used."""
+
+    chosen: str | None
+    why: str
+    engines: list[EngineOut]
+
+
+class InfoOut(BaseModel):
+    """What a page must know before anybody signs in."""
+
+    version: str
+    needs_first_administrator: bool
+    max_file_size: int = Field(description="Bytes.")
+    content_types: list[str]
+
+
+class CheckOut(BaseModel):
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    message: str
+    fix: str | None = None
+
+
+class ReadyOut(BaseModel):
+    """Whether this server can do its work."""
+
+    ready: bool
+    checks: list[CheckOut]

@@ -1,0 +1,47 @@
+"""What is known of a recording's media, and the limits it is worked on under."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLimits:
+    """Bounds on one piece of work on media from outside."""
+
+    #: Wall-clock seconds a child process may take before it is killed.
+    seconds_max: int = 3_600
+    #: Address space of the child process.
+    memory_bytes_max: int = 1_500_000_000
+    #: Bytes a child process may write to one file.
+    output_bytes_max: int = 4_000_000_000
+    #: Longest sound taken, in seconds.
+    duration_seconds_max: float = 24 * 3_600
+    #: Most channels taken.
+    channels_max: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeFacts:
+    """What was found by decoding, not by believing the container."""
+
+    container: str
+    codec: str
+    #: Length of the sound that can really be decoded.
+    duration_seconds: float
+    #: What the container claims, or None where it says nothing.
+    declared_duration_seconds: float | None
+    sample_rate_hz: int
+    channels: int
+    has_video: bool
+    bit_rate: int | None
+    #: Codes a person is told about: "truncated", "silent", "no_duration".
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A file made from an original, on scratch."""
+
+    content_type: str
+    size_bytes: int
+    duration_seconds: float
+    details: dict[str, float | int | str] = field(default_factory=dict)

@@ -1,0 +1,111 @@
+"""A recording, its life cycle and the steps that work on it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from reelkeep.db.base import Base, TenantTable, member_reference, tenant_reference
+
+
+class Status(StrEnum):
+    """Where a recording is in its life."""
+
+    UPLOADING = "uploading"
+    UPLOADED = "uploaded"
+    PROCESSING = "processing"
+    #: The words are there.
+    TRANSCRIBED = "transcribed"
+    #: Everything that was asked for is done, and no words were asked for.
+    PROCESSED = "processed"
+    FAILED = "failed"
+
+
+class StepKind(StrEnum):
+    """The pieces of processing of one recording."""
+
+    PROBE = "probe"
+    PLAYBACK = "playback"
+    PEAKS = "peaks"
+    TRANSCRIBE = "transcribe"
+
+
+class StepState(StrEnum):
+    """Where one step is."""
+
+    TODO = "todo"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    #: It cannot be done because a step before it failed.
+    SKIPPED = "skipped"
+
+
+class Recording(TenantTable, Base):
+    """One captured piece of media and its life."""
+
+    __tablename__ = "recording"
+    __sweep_columns__ = ("organization_id", "id", "status", "updated_at")
+    __table_args__ = (
+        member_reference("recorded_by_user_id"),
+        tenant_reference("original_blob_id", "blob", ondelete="SET NULL (original_blob_id)"),
+        CheckConstraint(
+            "status in ('uploading','uploaded','processing','transcribed','processed','failed')",
+            name="status",
+        ),
+        Index("ix_recording_newest", "organization_id", text("created_at desc"), text("id desc")),
+        Index("ix_recording_appointment", "organization_id", "appointment_id"),
+        Index("ix_recording_visit", "organization_id", "visit_id"),
+    )
+
+    title: Mapped[str | None]
+    recording_type: Mapped[str]
+    #: The host application's own ids, opaque to us.
+    appointment_id: Mapped[str | None]
+    visit_id: Mapped[str | None]
+    recorded_by_user_id: Mapped[UUID | None]
+    status: Mapped[str] = mapped_column(default=Status.UPLOADING)
+    failure_code: Mapped[str | None]
+    failure_message: Mapped[str | None]
+    original_filename: Mapped[str]
+    content_type: Mapped[str] = mapped_column(comment="declared at first, then as found by looking")
+    original_blob_id: Mapped[UUID | None]
+    size_bytes: Mapped[int | None]
+    duration_seconds: Mapped[float | None] = mapped_column(comment="declared at first, then as measured")
+    transcribe: Mapped[bool] = mapped_column(default=True, comment="whether words were asked for")
+    recording_metadata: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+    uploaded_at: Mapped[datetime | None]
+    processed_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    deleted_by_user_id: Mapped[UUID | None]
+
+
+class Step(TenantTable, Base):
+    """One piece of processing of one recording; `run_id` fences every write of the worker that has it."""
+
+    __tablename__ = "step"
+    __table_args__ = (
+        tenant_reference("recording_id", "recording"),
+        UniqueConstraint("organization_id", "recording_id", "kind"),
+        CheckConstraint("state in ('todo','running','done','failed','skipped')", name="state"),
+    )
+
+    recording_id: Mapped[UUID]
+    kind: Mapped[str]
+    state: Mapped[str] = mapped_column(default=StepState.TODO)
+    attempts: Mapped[int] = mapped_column(default=0, comment="claims that did not end in an orderly stop")
+    run_id: Mapped[UUID | None]
+    parameters: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    progress: Mapped[float | None] = mapped_column(comment="0 to 1 while running")
+    error_code: Mapped[str | None]
+    error_message: Mapped[str | None]
+    warnings: Mapped[list[Any]] = mapped_column(default=list)
+    result: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]

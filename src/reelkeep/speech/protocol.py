@@ -1,0 +1,145 @@
+"""What a speech engine is, whatever its maker.
+
+An engine is described (`EngineFacts`), asked whether it is ready (`check`, fast, no network to a model
+hub) and loaded inside a child process (`load`), where it is given sound in stretches of at most ten
+minutes. Rules for every engine: numbers are plain Python; `0 <= start <= end <= duration`; segments are
+sorted; confidence is the engine's own scale and never compared between engines; a value that the engine
+does not give is None; the same stretch gives the same words whatever came before it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE_HZ = 16_000
+STRETCH_SECONDS_MAX = 600.0
+
+Pcm = NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One spoken word; times in seconds from the start of the recording."""
+
+    start: float
+    end: float
+    text: str
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of words that belong together; times in seconds."""
+
+    start: float
+    end: float
+    text: str
+    words: tuple[Word, ...] = ()
+    confidence: float | None = None
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the caller asks of the words."""
+
+    #: ISO 639-1, or None: the engine finds out, where it can.
+    language: str | None = None
+    #: Names and terms to expect, where the engine takes them.
+    prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StretchResult:
+    """What one stretch of sound gave; an empty `segments` means that no speech was found."""
+
+    segments: tuple[Segment, ...]
+    language: str | None = None
+    #: 0 to 1, or None where the engine does not say.
+    language_probability: float | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What an engine can do, as data."""
+
+    name: str
+    #: One phrase a person understands: "basic, English".
+    quality: str
+    #: ISO 639-1 codes, or empty: many, found out by itself.
+    languages: tuple[str, ...]
+    word_times: bool
+    needs_model: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The engine can be used now."""
+
+    model: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The engine cannot be used yet."""
+
+    reason: str
+    #: What a person does about it, as a sentence.
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """An engine with its settings; plain data, so that it can be sent to a child process."""
+
+    engine: str
+    model_dir: str | None = None
+    device: str = "auto"
+    compute_type: str = "default"
+    threads: int = 0
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+class LoadedEngine(Protocol):
+    """An engine in memory, inside its child process."""
+
+    def transcribe(self, pcm: Pcm, options: Options) -> StretchResult:
+        """The words of one stretch of mono sound at 16 kHz; times count from the stretch's own start."""
+        ...
+
+
+class Engine(Protocol):
+    """One kind of recogniser with its settings; cheap to make, loads nothing."""
+
+    @property
+    def facts(self) -> EngineFacts:
+        """What it can do."""
+        ...
+
+    @property
+    def spec(self) -> EngineSpec:
+        """Plain data from which a child process makes the same engine."""
+        ...
+
+    def check(self) -> Ready | Missing:
+        """Whether it can be used now, in well under a second and without a network."""
+        ...
+
+    def load(self) -> LoadedEngine:
+        """Load the model; only in a child process. Raises `EngineError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which engine `auto` took, and why the better ones were not."""
+
+    engine: Engine
+    ready: Ready
+    why: str
+    passed_over: Sequence[tuple[str, Missing]] = ()

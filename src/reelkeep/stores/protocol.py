@@ -1,0 +1,175 @@
+"""What a store is: a configured place that holds bytes under keys.
+
+The contract, for every method of every store:
+
+- A key is ASCII `A-Z a-z 0-9 . _ - /` parts joined by `/`; ids only, never a name. Others raise `Invalid`.
+- No method may be called inside a unit of work; wrappers refuse it (`transactions.py`).
+- Errors are `errors.StoreError`s: `ObjectNotFound`, `StoreUnavailable` (the caller may try again),
+  `StoreRefused` and `StoreFull` (it may not), `WrongBytes`. Nothing else escapes but cancellation.
+- A cancelled or failed write leaves nothing under its key that was not there before.
+- What a service cannot do is data (`Abilities`), and an optional ability is a Protocol of its own.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFacts:
+    """What a store knows of one object without reading its bytes."""
+
+    key: str
+    size_bytes: int
+    #: Media type the writer declared, or None.
+    content_type: str | None
+    #: The store's own tag of this version of the bytes, without quotes.
+    etag: str
+    modified_at: datetime
+    #: Lower-case hex, only when one process saw all bytes in order; never guessed.
+    sha256: str | None = None
+    md5: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """How this store differs from Amazon S3, as data."""
+
+    #: A ticket asks for `x-amz-server-side-encryption: AES256`.
+    encrypts_at_rest: bool = False
+    #: Every process of this installation sees the same bytes (S3: yes; a folder of one machine: no).
+    shared: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a client needs to send one object: nothing in it can write anywhere but under its key."""
+
+    method: str
+    url: str
+    #: Form fields for a POST, in order, the file to follow as the last part; headers for a PUT.
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TicketLimits:
+    """What a ticket allows."""
+
+    key: str
+    content_type: str
+    expires_in_seconds: int
+    size_bytes_max: int
+    size_bytes_min: int = 1
+    #: Lower-case hex; the store refuses other bytes where it can check them.
+    sha256: str | None = None
+
+
+class Store(Protocol):
+    """A place for bytes. Every store has these methods and no ability beyond them may be assumed."""
+
+    @property
+    def name(self) -> str:
+        """The configured name, unique in an installation; copies point at it."""
+        ...
+
+    @property
+    def bucket(self) -> str:
+        """What clients are told as `bucket`."""
+        ...
+
+    @property
+    def abilities(self) -> Abilities:
+        """What this store can do beyond the contract."""
+        ...
+
+    async def put(
+        self,
+        key: str,
+        body: AsyncIterator[bytes],
+        *,
+        content_type: str | None = None,
+        size_bytes: int | None = None,
+        sha256: str | None = None,
+    ) -> ObjectFacts:
+        """Write an object whole and durably, replacing any older one in one step.
+
+        `size_bytes` and `sha256` are checked when given: a short, long or different body raises
+        `WrongBytes` and leaves the key as it was. On return the bytes are fsynced (local) or confirmed
+        by the service (S3). The body is never held whole in memory. The facts carry `sha256`.
+        """
+        ...
+
+    async def head(self, key: str) -> ObjectFacts:
+        """The facts of an object, or `ObjectNotFound`."""
+        ...
+
+    def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from `start` up to, not including, `end` (None: to the last), in pieces.
+
+        Raises `ObjectNotFound` at the first step. A range past the end gives what there is. Fewer bytes
+        than the object's facts promise raise `StoreUnavailable`: no short stream ends quietly.
+        """
+        ...
+
+    async def copy(self, source_key: str, target_key: str) -> ObjectFacts:
+        """Copy inside the store, without the bytes passing through this process; the source stays.
+
+        Of two writers of the source, the target is one's bytes or the other's, whole.
+        """
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; nothing happens where there is none."""
+        ...
+
+    def list_objects(self, prefix: str = "") -> AsyncIterator[ObjectFacts]:
+        """Every object whose key begins with `prefix`, in key order, without holding all in memory."""
+        ...
+
+    async def check(self) -> None:
+        """Prove that the store answers and may be written to, or raise the `StoreError` that says why not."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections; the store is not used afterwards."""
+        ...
+
+
+@runtime_checkable
+class SignsUrls(Protocol):
+    """A store that clients can reach themselves, by URLs that carry their own authority."""
+
+    def ticket_post(self, limits: TicketLimits) -> Ticket:
+        """A POST form (S3 POST policy) with which a client may write one object."""
+        ...
+
+    def ticket_put(self, limits: TicketLimits) -> Ticket:
+        """A presigned PUT; the URL cannot carry a size limit, so seal checks it."""
+        ...
+
+    def url_get(
+        self,
+        key: str,
+        expires_in_seconds: int,
+        *,
+        content_type: str | None = None,
+        download_as: str | None = None,
+    ) -> str:
+        """A presigned GET. `download_as` is the file name a browser saves under (any characters)."""
+        ...
+
+    @property
+    def client_origin(self) -> str:
+        """Scheme, host and port that a browser meets, for the page's content security policy."""
+        ...
+
+
+@runtime_checkable
+class OpensFiles(Protocol):
+    """A store whose objects are files on this machine."""
+
+    def path_of(self, key: str) -> Path:
+        """The file with the object's bytes now, or `ObjectNotFound`; open it at once and only for reading."""
+        ...
