@@ -224,6 +224,23 @@ class RecordingListOut(BaseModel):
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last.")
 
 
+class ListQuery(BaseModel):
+    """Which recordings, and which page of them."""
+
+    status: RecordingStatus | None = None
+    appointment_id: str | None = Field(default=None, max_length=200)
+    visit_id: str | None = Field(default=None, max_length=200)
+    recording_type: str | None = Field(default=None, max_length=50)
+    q: str | None = Field(default=None, max_length=200, description="Part of the title or the file name.")
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    mine: bool = Field(default=False, description="Only those that the caller recorded.")
+    deleted: bool = Field(default=False, description="The trash instead.")
+    limit: int = Field(default=50, ge=1, le=200)
+    offset: int = Field(default=0, ge=0, le=100_000)
+    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the last page.")
+
+
 class RecordingPatchIn(Request):
     """What a person may change."""
 

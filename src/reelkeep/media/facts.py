@@ -17,6 +17,8 @@ class MediaLimits:
     duration_seconds_max: float = 24 * 3_600
     #: Most channels taken.
     channels_max: int = 64
+    #: Highest sample rate taken.
+    sample_rate_hz_max: int = 768_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,12 @@ class ProbeFacts:
     channels: int
     has_video: bool
     bit_rate: int | None
-    #: Codes a person is told about: "truncated", "silent", "no_duration".
+    #: Codes a person is told about: "truncated" (the file ends early), "silent" (nothing above -60 dBFS),
+    #: "no_duration" (the container does not say how long it is), "damaged" (parts could not be decoded and
+    #: were left out), "gaps" (silence stands where the clock of the sound jumps).
     warnings: tuple[str, ...] = ()
+    #: What holds the decoder in besides limits: "seccomp", or "none: " and why not.
+    sandbox: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reelkeep.db.base import Base, TenantTable, member_reference, tenant_reference
@@ -72,6 +72,9 @@ class Recording(TenantTable, Base):
     failure_message: Mapped[str | None]
     original_filename: Mapped[str]
     content_type: Mapped[str] = mapped_column(comment="declared at first, then as found by looking")
+    sha256_declared: Mapped[bytes | None] = mapped_column(
+        LargeBinary, comment="what the client promised; compared when all bytes are first read"
+    )
     original_blob_id: Mapped[UUID | None]
     size_bytes: Mapped[int | None]
     duration_seconds: Mapped[float | None] = mapped_column(comment="declared at first, then as measured")

@@ -7,7 +7,7 @@ sorted; confidence is the engine's own scale and never compared between engines;
 does not give is None; the same stretch gives the same words whatever came before it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,6 +18,36 @@ SAMPLE_RATE_HZ = 16_000
 STRETCH_SECONDS_MAX = 600.0
 
 Pcm = NDArray[np.int16]
+
+#: Told how many seconds of the stretch are done.
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of the sound, in seconds."""
+
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Sound that an engine is given at once: at most ten minutes, cut at a pause.
+
+    Times are in seconds from the start of the recording.
+    """
+
+    index: int
+    start_seconds: float
+    end_seconds: float
+    #: Where speech was found, sorted, inside the stretch; its times count from the recording's start too.
+    speech: tuple[Span, ...] = ()
+
+    @property
+    def duration_seconds(self) -> float:
+        """How long it is."""
+        return self.end_seconds - self.start_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +104,8 @@ class EngineFacts:
     languages: tuple[str, ...]
     word_times: bool
     needs_model: bool
+    #: Whether `auto` may take it; an engine that is not for people's recordings is reached by its name only.
+    automatic: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +140,18 @@ class EngineSpec:
 class LoadedEngine(Protocol):
     """An engine in memory, inside its child process."""
 
-    def transcribe(self, pcm: Pcm, options: Options) -> StretchResult:
-        """The words of one stretch of mono sound at 16 kHz; times count from the stretch's own start."""
+    def transcribe(
+        self,
+        pcm: Pcm,
+        options: Options,
+        speech: Sequence[Span] = (),
+        progress: Progress = lambda _seconds: None,
+    ) -> StretchResult:
+        """The words of one stretch of mono sound at 16 kHz; times count from the stretch's own start.
+
+        `speech` says where speech was found in it; empty means that the whole stretch is to be taken.
+        `progress` is called now and then with the seconds of the stretch that are done.
+        """
         ...
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reelkeep.db.base import Base, TenantTable, tenant_reference
@@ -49,7 +49,6 @@ class Upload(TenantTable, Base):
     content_type: Mapped[str]
     size_bytes_max: Mapped[int]
     size_bytes_declared: Mapped[int | None]
-    sha256_declared: Mapped[bytes | None] = mapped_column(LargeBinary)
     error_code: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(comment="when the ticket stops working")

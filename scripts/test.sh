@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The whole suite: the web app's own tests, then pytest. With arguments: pytest alone, with them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/step.sh
+. scripts/python.sh
+. scripts/node.sh
+
+scripts/install-test-packages.sh
+scripts/setup.sh --dev
+if [ $# = 0 ]; then
+  use_node
+  step "Tests of the web app" in_web npm test
+fi
+exec .venv/bin/pytest "$@"

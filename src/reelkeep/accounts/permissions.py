@@ -1,0 +1,34 @@
+"""What each role may do: one table, asked by everything that needs to know."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from reelkeep.accounts.models import Role
+
+
+class Permission(StrEnum):
+    """One thing that a member may be allowed to do in an organization."""
+
+    RECORDINGS_READ = "recordings.read"
+    RECORDINGS_WRITE = "recordings.write"
+    RECORDINGS_DELETE = "recordings.delete"
+    MEMBERS_MANAGE = "members.manage"
+
+
+_READ = frozenset({Permission.RECORDINGS_READ})
+_WORK = _READ | {Permission.RECORDINGS_WRITE, Permission.RECORDINGS_DELETE}
+
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
+    {
+        Role.ADMIN: _WORK | {Permission.MEMBERS_MANAGE},
+        Role.MANAGER: _WORK,
+        Role.MEMBER: _WORK,
+        Role.VIEWER: _READ,
+    }
+)
+
+
+def permissions_of(role: str) -> frozenset[Permission]:
+    """What a role may do; a role that this version does not know may do nothing."""
+    return PERMISSIONS[Role(role)] if role in PERMISSIONS else frozenset()

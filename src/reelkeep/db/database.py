@@ -1,0 +1,173 @@
+"""The database of this process: units of work, each one short transaction with a role of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Session, SessionTransaction
+
+from reelkeep.db.faults import refusal_for, told_as_refusals
+from reelkeep.db.postgres.client import EmbeddedPostgres
+from reelkeep.db.tenancy import APP_ROLE, ORGANIZATION_SETTING, SWEEP_ROLE
+from reelkeep.errors import ErrorCode, ReelkeepError
+from reelkeep.transactions import refuse_inside_unit_of_work, unit_of_work_open
+
+SEARCH_PATH = "public, jobs"
+BEGIN = "begin"
+
+# Set in each transaction, not on the connection, so that a PgBouncer in transaction mode changes nothing.
+LIMITS = {
+    "search_path": SEARCH_PATH,
+    "statement_timeout": "30s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+}
+CONNECTION_DEFAULTS: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
+
+class UnitOfWork(Session):
+    """A session whose every transaction begins with the settings in `info["begin"]`."""
+
+
+@event.listens_for(UnitOfWork, "after_begin")
+def _set_role_and_organization(
+    session: Session, _transaction: SessionTransaction, connection: Connection
+) -> None:
+    settings: dict[str, str] = session.info[BEGIN]
+    calls = ", ".join("set_config(%s, %s, true)" for _ in settings)
+    values = tuple(part for pair in settings.items() for part in pair)
+    connection.exec_driver_sql(f"select {calls}", values)
+
+
+class Database:
+    """Postgres as this process uses it: a pool of connections and the four ways to open a unit of work.
+
+    `source` is DATABASE_URL (`postgres://`, `postgresql://` or libpq's `key=value`) or the embedded server.
+    A unit of work is one short transaction: it commits on leaving, rolls back on an error, and none may be
+    open while a store, media or an engine is called. A lost or busy database is raised as `ReelkeepError`
+    (DATABASE_UNAVAILABLE, with `retry_after_seconds`); what was written before it is rolled back, or, when
+    the connection broke in the very commit, may have been kept.
+    """
+
+    def __init__(
+        self,
+        source: str | EmbeddedPostgres,
+        *,
+        pool_size: int = 10,
+        pool_overflow: int = 0,
+        pool_timeout_seconds: float = 10,
+        application_name: str = "reelkeep",
+    ) -> None:
+        self._embedded = source if isinstance(source, EmbeddedPostgres) else None
+        self._external = conninfo_of(source) if isinstance(source, str) else ""
+        self._application_name = application_name
+        self._engine = create_async_engine(
+            "postgresql+psycopg://",
+            async_creator=self._connect,
+            pool_size=pool_size,
+            max_overflow=pool_overflow,
+            pool_timeout=pool_timeout_seconds,
+        )
+
+    @property
+    def conninfo(self) -> str:
+        """How libpq reaches the database, with our limits on waiting; it may hold a password."""
+        given = self._embedded.conninfo if self._embedded else self._external
+        named = conninfo_to_dict(given)
+        ours = {**CONNECTION_DEFAULTS, "application_name": self._application_name}
+        return make_conninfo(given, **{word: value for word, value in ours.items() if word not in named})
+
+    def work(self, organization_id: UUID) -> AbstractAsyncContextManager[AsyncSession]:
+        """A unit of work inside one organization: row-level security hides all others."""
+        if not isinstance(organization_id, UUID):
+            raise TypeError(f"work() needs the organization's UUID, not {type(organization_id).__name__}")
+        return self._unit({"role": APP_ROLE, ORGANIZATION_SETTING: str(organization_id)})
+
+    def directory(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """A unit of work on directory tables; tenant tables read as empty and refuse every row."""
+        return self._unit({"role": APP_ROLE, ORGANIZATION_SETTING: ""})
+
+    def sweep(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """A reading unit of work over all organizations; of tenant tables it sees ids and due dates only."""
+        return self._unit({"role": SWEEP_ROLE, "transaction_read_only": "on"})
+
+    def owner(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """A unit of work as the login role, past row-level security: for doctor and maintenance."""
+        return self._unit({})
+
+    async def ensure(self) -> None:
+        """Start an embedded server again that was killed; nothing for an external one."""
+        if self._embedded:
+            await asyncio.to_thread(self._embedded.ensure)
+
+    async def close(self) -> None:
+        """Close the connections; the embedded server, if any, is its acquirer's to close."""
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _unit(self, settings: dict[str, str]) -> AsyncIterator[AsyncSession]:
+        refuse_inside_unit_of_work("a second unit of work")
+        info = {BEGIN: {**LIMITS, **settings}}
+        with unit_of_work_open(), told_as_refusals():
+            async with AsyncSession(
+                self._engine, sync_session_class=UnitOfWork, expire_on_commit=False, info=info
+            ) as session:
+                await _begin(session)
+                yield session
+                await session.commit()
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        try:
+            return await psycopg.AsyncConnection.connect(self.conninfo)
+        except psycopg.OperationalError:
+            if self._embedded is None:
+                raise
+        await self.ensure()
+        return await psycopg.AsyncConnection.connect(self.conninfo)
+
+
+async def raw_connection(session: AsyncSession) -> psycopg.AsyncConnection[Any]:
+    """The driver's connection of this very transaction, to put a job into it.
+
+    Fetch it inside the innermost `begin_nested()` block, else the savepoint has not been set yet.
+    """
+    pooled = await (await session.connection()).get_raw_connection()
+    connection = pooled.driver_connection
+    assert isinstance(connection, psycopg.AsyncConnection)
+    return connection
+
+
+async def _begin(session: AsyncSession) -> None:
+    """Open the transaction; a connection that died in the pool is replaced, and its whole generation."""
+    try:
+        await session.connection()
+    except DBAPIError as failed:
+        if refusal_for(failed) is None:
+            raise
+        await session.rollback()
+        await session.connection()
+
+
+def conninfo_of(database_url: str) -> str:
+    """What libpq takes for a DATABASE_URL, `postgresql+psycopg://` included; raises SETTINGS_INVALID."""
+    try:
+        return make_conninfo(database_url.replace("postgresql+psycopg://", "postgresql://", 1))
+    except psycopg.ProgrammingError as wrong:
+        raise ReelkeepError(
+            "DATABASE_URL is not understood. Write it as postgresql://user:password@host:5432/database,"
+            " with special characters in the password percent-encoded.",
+            ErrorCode.SETTINGS_INVALID,
+        ) from wrong

@@ -1,0 +1,77 @@
+"""The web application: the API, the S3 wire of the local stores, the page."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+from reelkeep import __version__
+from reelkeep.errors import NotFound
+from reelkeep.http import auth_routes, recordings_routes, server_routes, uploads_routes
+from reelkeep.http.errors import install_errors
+from reelkeep.http.page import page_routes
+from reelkeep.http.requests import HEADER, RequestLog
+from reelkeep.http.schemas import ErrorOut
+from reelkeep.http.wire import wire_routes
+from reelkeep.runtime import Runtime
+from reelkeep.stores.local import WIRE_PATH
+from reelkeep.stores.protocol import SignsUrls
+
+DESCRIPTION = "The recording backend for apps that listen. Every error is `{message, error_code, details}`."
+ERRORS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorOut}, "5XX": {"model": ErrorOut}}
+ROUTERS = (uploads_routes.router, recordings_routes.router, auth_routes.router, server_routes.router)
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+def build_app(runtime: Runtime | None = None) -> FastAPI:
+    """The application; without a runtime only its OpenAPI document is of use."""
+    app = FastAPI(
+        title="Reelkeep",
+        version=__version__,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        responses=ERRORS,
+    )
+    install_errors(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    if runtime is not None:
+        _install(app, runtime)
+    return app
+
+
+def _install(app: FastAPI, runtime: Runtime) -> None:
+    """Everything that needs the runtime; the page comes last, since it answers every address."""
+    app.state.runtime = runtime
+    stores = runtime.stores
+    wire = wire_routes(
+        stores.on_wire, stores.wire_credentials, runtime.settings.base_url, clock=runtime.clock
+    )
+    app.router.routes += [
+        Route("/api/{path:path}", _nothing_here, methods=METHODS),
+        Mount(WIRE_PATH, routes=wire),
+        *page_routes(_store_origins(runtime)),
+    ]
+    if runtime.settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=runtime.settings.cors_origins,
+            allow_methods=METHODS,
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=[HEADER, "Retry-After"],
+        )
+    app.add_middleware(RequestLog)
+
+
+async def _nothing_here(request: Request) -> Response:
+    raise NotFound(f"Nothing is at {request.url.path}; /api/openapi.json lists every address.")
+
+
+def _store_origins(runtime: Runtime) -> list[str]:
+    stores = runtime.stores.by_name.values()
+    return [store.client_origin for store in stores if isinstance(store, SignsUrls)]

@@ -1,0 +1,117 @@
+"""The one table from error codes to HTTP statuses, and the one shape of every error's answer."""
+
+import math
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from reelkeep.errors import (
+    Conflict,
+    EngineError,
+    ErrorCode,
+    Forbidden,
+    Invalid,
+    MediaError,
+    NotFound,
+    ReelkeepError,
+    StoreError,
+    Unauthenticated,
+)
+from reelkeep.logs import get_logger
+
+log = get_logger(__name__)
+
+#: Codes whose status is not that of their class.
+STATUS_OF_CODE: Mapping[ErrorCode, int] = {
+    ErrorCode.UPLOAD_TOO_LARGE: 413,
+    ErrorCode.UNSUPPORTED_TYPE: 415,
+    ErrorCode.TYPE_MISMATCH: 415,
+    ErrorCode.UPLOAD_EXPIRED: 410,
+    ErrorCode.LINK_INVALID: 410,
+    ErrorCode.RATE_LIMITED: 429,
+    ErrorCode.SEAL_PENDING: 503,
+    ErrorCode.STORE_UNAVAILABLE: 503,
+    ErrorCode.DATABASE_UNAVAILABLE: 503,
+    ErrorCode.SCRATCH_FULL: 503,
+    ErrorCode.STORE_FULL: 507,
+    ErrorCode.OBJECT_NOT_FOUND: 502,
+    ErrorCode.STORE_REFUSED: 502,
+    ErrorCode.METHOD_NOT_ALLOWED: 405,
+    ErrorCode.SIGN_IN_FAILED: 401,
+    ErrorCode.ENGINE_UNKNOWN: 422,
+}
+STATUS_OF_CLASS: Mapping[type[ReelkeepError], int] = {
+    NotFound: 404,
+    Conflict: 409,
+    Invalid: 422,
+    Forbidden: 403,
+    Unauthenticated: 401,
+    MediaError: 422,
+    EngineError: 503,
+    StoreError: 502,
+}
+CODE_OF_STATUS = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED, 401: ErrorCode.UNAUTHENTICATED}
+
+
+def status_of(error: ReelkeepError) -> int:
+    """The HTTP status of an error."""
+    if error.code in STATUS_OF_CODE:
+        return STATUS_OF_CODE[error.code]
+    return next((status for kind, status in STATUS_OF_CLASS.items() if isinstance(error, kind)), 500)
+
+
+def answer(error: ReelkeepError) -> JSONResponse:
+    """An error as `{message, error_code, details}`; a wait is told in the body and in `Retry-After`."""
+    details = dict(error.details)
+    headers = {}
+    if error.retry_after_seconds is not None:
+        seconds = math.ceil(error.retry_after_seconds)
+        details["retry_after"] = seconds
+        headers["Retry-After"] = str(seconds)
+    status = status_of(error)
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    body = {"message": error.message, "error_code": error.code, "details": details}
+    return JSONResponse(jsonable_encoder(body), status, headers)
+
+
+def install_errors(app: FastAPI) -> None:
+    """Answer every error of this application in the one shape."""
+    app.add_exception_handler(ReelkeepError, _on_reelkeep_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_unexpected)
+
+
+async def _on_reelkeep_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ReelkeepError)
+    if status_of(error) >= 500:
+        log.error("request failed", error_code=error.code, error=error.message, exc_info=error)
+    return answer(error)
+
+
+async def _on_invalid_request(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    problems = [
+        {"field": ".".join(str(part) for part in problem["loc"][1:]), "problem": problem["msg"]}
+        for problem in error.errors()
+    ]
+    told = "; ".join(f"{p['field'] or 'body'}: {p['problem']}" for p in problems)
+    return answer(Invalid(f"The request is not right: {told}.", problems=problems))
+
+
+async def _on_http_exception(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = CODE_OF_STATUS.get(error.status_code, ErrorCode.INVALID_REQUEST)
+    message = {404: "Nothing is at this address.", 405: "This address does not take this method."}
+    body = {"message": message.get(error.status_code, str(error.detail)), "error_code": code, "details": {}}
+    return JSONResponse(body, error.status_code, error.headers)
+
+
+async def _on_unexpected(_request: Request, error: Exception) -> JSONResponse:
+    log.error("request failed unexpectedly", exc_info=error)
+    return answer(ReelkeepError("Something went wrong on the server; its log has the details."))

@@ -1,0 +1,272 @@
+"""Recordings: list, look at, rename, trash, play, read, run a step again."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelkeep.accounts.identify import Caller
+from reelkeep.blobs.find import Located, locate
+from reelkeep.errors import Conflict, ErrorCode
+from reelkeep.http import schemas
+from reelkeep.http.identity import requires, runtime_of
+from reelkeep.http.present import recording_detail_out, recording_out, transcript_out
+from reelkeep.recordings import change
+from reelkeep.recordings.models import Recording, StepKind
+from reelkeep.recordings.queries import Filter, get_recording, list_recordings, steps_of_recordings
+from reelkeep.renditions.models import RenditionKind
+from reelkeep.renditions.read import find_rendition, read_peaks, renditions_of
+from reelkeep.runtime import Runtime
+from reelkeep.speech.choose import AUTO
+from reelkeep.speech.formats import to_srt, to_text, to_vtt
+from reelkeep.speech.registry import unknown_engine
+from reelkeep.transcripts.read import Spoken, newest_transcript, read_transcript, segments_of
+from reelkeep.uploads.seal import upload_of
+
+router = APIRouter(prefix="/api/v1/recordings", tags=["recordings"])
+
+Reader = Annotated[Caller, Depends(requires("recordings.read"))]
+Writer = Annotated[Caller, Depends(requires("recordings.write"))]
+Deleter = Annotated[Caller, Depends(requires("recordings.delete"))]
+
+TEXT_FORMATS = {
+    "txt": (to_text, "text/plain"),
+    "srt": (to_srt, "application/x-subrip"),
+    "vtt": (to_vtt, "text/vtt"),
+}
+
+
+@router.get("/", response_model=schemas.RecordingListOut)
+async def list_all(
+    request: Request, caller: Reader, query: Annotated[schemas.ListQuery, Query()]
+) -> schemas.RecordingListOut:
+    """One page of the organization's recordings, newest first."""
+    chosen = Filter(
+        status=query.status,
+        appointment_id=query.appointment_id,
+        visit_id=query.visit_id,
+        recording_type=query.recording_type,
+        words=query.q,
+        created_from=query.created_from,
+        created_to=query.created_to,
+        deleted=query.deleted,
+        recorded_by_user_id=caller.user_id if query.mine else None,
+    )
+    organization_id = caller.organization_id
+    async with runtime_of(request).database.work(organization_id) as session:
+        page = await list_recordings(
+            session,
+            organization_id,
+            chosen,
+            limit=query.limit,
+            offset=query.offset,
+            cursor=query.cursor,
+        )
+        ids = [recording.id for recording in page.items]
+        steps = await steps_of_recordings(session, organization_id, ids)
+        renditions = await renditions_of(session, organization_id, ids)
+    items = [recording_out(r, steps[r.id], renditions[r.id]) for r in page.items]
+    return schemas.RecordingListOut(
+        items=items,
+        total=page.total,
+        limit=query.limit,
+        offset=query.offset,
+        next_cursor=page.next_cursor,
+    )
+
+
+@router.get("/{recording_id}", response_model=schemas.RecordingDetailOut)
+async def look_at(request: Request, caller: Reader, recording_id: UUID) -> schemas.RecordingDetailOut:
+    """A recording with its steps and where its bytes are."""
+    return await detail(runtime_of(request), caller.organization_id, recording_id)
+
+
+async def detail(
+    runtime: Runtime, organization_id: UUID, recording_id: UUID, *, with_text: bool = True
+) -> schemas.RecordingDetailOut:
+    """The full answer about one recording, one in the trash too."""
+    async with runtime.database.work(organization_id) as session:
+        recording = await get_recording(session, organization_id, recording_id, deleted=True)
+        steps = (await steps_of_recordings(session, organization_id, [recording_id]))[recording_id]
+        renditions = (await renditions_of(session, organization_id, [recording_id]))[recording_id]
+        original = await _original(session, recording)
+        where = await _where(session, runtime, recording, original)
+        transcript = await newest_transcript(session, organization_id, recording_id)
+        segments = await segments_of(session, transcript) if transcript and with_text else []
+    return recording_detail_out(
+        recording,
+        steps,
+        renditions,
+        original=original,
+        spoken=Spoken(transcript, segments) if transcript else None,
+        where=where,
+    )
+
+
+async def _original(session: AsyncSession, recording: Recording) -> Located | None:
+    if recording.original_blob_id is None:
+        return None
+    return await locate(session, recording.organization_id, recording.original_blob_id)
+
+
+async def _where(
+    session: AsyncSession, runtime: Runtime, recording: Recording, original: Located | None
+) -> tuple[str, str]:
+    """The bucket and key: under `incoming/` while uploading, the blob's afterwards."""
+    if original is not None:
+        return runtime.stores.get(original.store).bucket, original.key
+    upload = await upload_of(session, recording.organization_id, recording.id)
+    return runtime.stores.get(upload.store).bucket, upload.incoming_key
+
+
+@router.patch("/{recording_id}", response_model=schemas.RecordingDetailOut)
+async def rename(
+    request: Request, caller: Writer, recording_id: UUID, body: schemas.RecordingPatchIn
+) -> schemas.RecordingDetailOut:
+    """Give the recording a title."""
+    runtime = runtime_of(request)
+    async with runtime.database.work(caller.organization_id) as session:
+        await change.rename(session, caller.organization_id, recording_id, body.title)
+    return await detail(runtime, caller.organization_id, recording_id)
+
+
+@router.delete("/{recording_id}", status_code=204)
+async def move_to_trash(request: Request, caller: Deleter, recording_id: UUID) -> Response:
+    """Move the recording to the trash; nothing of it is removed."""
+    runtime = runtime_of(request)
+    async with runtime.database.work(caller.organization_id) as session:
+        await change.move_to_trash(
+            session, caller.organization_id, recording_id, caller.user_id, runtime.clock.now()
+        )
+    return Response(status_code=204)
+
+
+@router.post("/{recording_id}/restore", response_model=schemas.RecordingDetailOut)
+async def restore(request: Request, caller: Deleter, recording_id: UUID) -> schemas.RecordingDetailOut:
+    """Take the recording out of the trash."""
+    runtime = runtime_of(request)
+    async with runtime.database.work(caller.organization_id) as session:
+        await change.restore(session, caller.organization_id, recording_id, caller.user_id)
+    return await detail(runtime, caller.organization_id, recording_id)
+
+
+@router.post("/{recording_id}/steps/{step}/rerun", response_model=schemas.RecordingDetailOut)
+async def rerun(
+    request: Request, caller: Writer, recording_id: UUID, step: StepKind, body: schemas.RerunIn | None = None
+) -> schemas.RecordingDetailOut:
+    """Do one step again, with the parameters it was first given where no new ones are."""
+    runtime = runtime_of(request)
+    parameters = body.model_dump(exclude_none=True) if body else {}
+    _check_engine(runtime, parameters.get("engine"))
+    async with runtime.database.work(caller.organization_id) as session:
+        await change.rerun_step(
+            session,
+            caller.organization_id,
+            recording_id,
+            step,
+            parameters=parameters if step == StepKind.TRANSCRIBE else {},
+            actor_user_id=caller.user_id,
+            now=runtime.clock.now(),
+        )
+    return await detail(runtime, caller.organization_id, recording_id)
+
+
+def _check_engine(runtime: Runtime, name: str | None) -> None:
+    known = [engine.facts.name for engine in runtime.engines]
+    if name is not None and name not in (AUTO, *known):
+        raise unknown_engine(name, known)
+
+
+@router.get("/{recording_id}/download-url", response_model=schemas.SignedUrlOut)
+async def download_url(request: Request, caller: Reader, recording_id: UUID) -> schemas.SignedUrlOut:
+    """A URL that gives the original, under its own file name, for a while."""
+    runtime = runtime_of(request)
+    async with runtime.database.work(caller.organization_id) as session:
+        recording = await get_recording(session, caller.organization_id, recording_id)
+        if recording.original_blob_id is None:
+            raise not_uploaded(recording)
+        located = await locate(session, caller.organization_id, recording.original_blob_id)
+    return _signed(runtime, located, recording.original_filename, download=True)
+
+
+@router.get("/{recording_id}/playback-url", response_model=schemas.SignedUrlOut)
+async def playback_url(request: Request, caller: Reader, recording_id: UUID) -> schemas.SignedUrlOut:
+    """A URL that every current browser and iPhone plays with exact seek, for a while."""
+    runtime = runtime_of(request)
+    async with runtime.database.work(caller.organization_id) as session:
+        recording = await get_recording(session, caller.organization_id, recording_id)
+        _, located = await find_rendition(
+            session, caller.organization_id, recording_id, RenditionKind.PLAYBACK
+        )
+    name = recording.original_filename.rsplit(".", 1)[0] + ".m4a"
+    return _signed(runtime, located, name, download=False)
+
+
+def not_uploaded(recording: Recording) -> Conflict:
+    """The error for a recording whose bytes are not here."""
+    return Conflict(
+        "The recording's bytes are not here yet; complete the upload first.",
+        ErrorCode.UPLOAD_INCOMPLETE,
+        status=recording.status,
+    )
+
+
+def _signed(runtime: Runtime, located: Located, filename: str, *, download: bool) -> schemas.SignedUrlOut:
+    seconds = runtime.settings.download_expires_in_seconds
+    url = runtime.stores.signing(located.store).url_get(
+        located.key,
+        seconds,
+        content_type=located.content_type,
+        download_as=filename if download else None,
+    )
+    return schemas.SignedUrlOut(
+        download_url=url,
+        expires_in=seconds,
+        expires_at=runtime.clock.now() + timedelta(seconds=seconds),
+        filename=filename,
+        content_type=located.content_type,
+        file_size_bytes=located.size_bytes,
+    )
+
+
+@router.get("/{recording_id}/peaks", response_model=schemas.PeaksOut)
+async def peaks(
+    request: Request,
+    caller: Reader,
+    recording_id: UUID,
+    start: Annotated[float | None, Query(ge=0, description="Seconds.")] = None,
+    end: Annotated[float | None, Query(ge=0, description="Seconds; at most 900 after the start.")] = None,
+) -> schemas.PeaksOut:
+    """The waveform: 2,000 intervals of the whole, or 50 a second of a window."""
+    window = (start, end) if start is not None and end is not None else None
+    found = await read_peaks(runtime_of(request), caller.organization_id, recording_id, window)
+    return schemas.PeaksOut(
+        start_seconds=found.start_seconds,
+        end_seconds=found.end_seconds,
+        duration_seconds=found.duration_seconds,
+        data=found.data,
+    )
+
+
+@router.get(
+    "/{recording_id}/transcript",
+    response_model=schemas.TranscriptOut,
+    responses={200: {"content": {media: {} for _, media in TEXT_FORMATS.values()}}},
+)
+async def transcript(
+    request: Request,
+    caller: Reader,
+    recording_id: UUID,
+    format: Literal["json", "txt", "srt", "vtt"] = "json",
+) -> schemas.TranscriptOut | Response:
+    """What was said, as data or as a file to read or to show under a video."""
+    async with runtime_of(request).database.work(caller.organization_id) as session:
+        spoken = await read_transcript(session, caller.organization_id, recording_id)
+    if format == "json":
+        return transcript_out(recording_id, spoken)
+    render, media_type = TEXT_FORMATS[format]
+    headers = {"Content-Disposition": f'attachment; filename="transcript-{recording_id}.{format}"'}
+    return PlainTextResponse(render(spoken.segments), media_type=media_type, headers=headers)

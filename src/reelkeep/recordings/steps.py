@@ -1,0 +1,38 @@
+"""The names of steps and jobs, and which job does which step."""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelkeep.jobs.queue import JobName, enqueue
+from reelkeep.recordings.models import StepKind
+
+MEDIA = JobName("media", queue="media")
+SPEECH = JobName("speech", queue="speech")
+SEAL = JobName("seal", queue="media")
+
+MEDIA_STEPS = (StepKind.PROBE, StepKind.PLAYBACK, StepKind.PEAKS)
+SPEECH_STEPS = (StepKind.TRANSCRIBE,)
+
+
+def steps_of(transcribe: bool) -> tuple[StepKind, ...]:
+    """The steps that a new recording goes through, in order."""
+    return (*MEDIA_STEPS, *SPEECH_STEPS) if transcribe else MEDIA_STEPS
+
+
+def job_of(kind: StepKind) -> JobName:
+    """The job that does a step."""
+    return SPEECH if kind in SPEECH_STEPS else MEDIA
+
+
+async def enqueue_for_recording(
+    session: AsyncSession, job: JobName, organization_id: UUID, recording_id: UUID
+) -> None:
+    """Ask for a job on a recording; one of each kind works on a recording at a time."""
+    await enqueue(
+        session,
+        job,
+        lock=f"{job.name}:{recording_id}",
+        organization_id=str(organization_id),
+        recording_id=str(recording_id),
+    )

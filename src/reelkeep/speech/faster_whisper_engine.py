@@ -1,0 +1,288 @@
+"""The recommended recogniser: Whisper models run by faster-whisper, from a directory of the operator's.
+
+The directory is looked at before the library is, since with anything missing the library would turn to a
+model hub on the network.
+"""
+
+import importlib.util
+import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reelkeep.errors import EngineError, ErrorCode
+from reelkeep.speech.protocol import (
+    SAMPLE_RATE_HZ,
+    EngineFacts,
+    EngineSpec,
+    LoadedEngine,
+    Missing,
+    Options,
+    Pcm,
+    Progress,
+    Ready,
+    Segment,
+    Span,
+    StretchResult,
+    Word,
+)
+from reelkeep.speech.sound import INT16_PER_UNIT
+
+NAME = "faster-whisper"
+FACTS = EngineFacts(
+    name=NAME, quality="good, many languages", languages=(), word_times=True, needs_model=True
+)
+MODEL_FILES = ("model.bin", "config.json", "tokenizer.json")
+# What git leaves in place of a large file that it did not fetch is 130 bytes or so.
+MODEL_BYTES_MIN = 1_024
+CPU_COMPUTE_TYPE = "int8"
+CUDA_COMPUTE_TYPES = ("float16", "int8_float32", "float32")
+HALF_PRECISION = ("float16", "int8_float16")
+
+# Below this the model has named a language for sound in which it heard none.
+LANGUAGE_PROBABILITY_MIN = 0.2
+# Whisper hears 30 s at once; silence longer than this is left out, since it makes it invent words.
+SILENCE_SECONDS_MAX = 5.0
+# The features of one call take about 0.4 MB a second of sound.
+CALL_SECONDS_MAX = 120.0
+
+EXTRA_TYPES: dict[str, Callable[[str], Any]] = {
+    "beam_size": int,
+    "best_of": int,
+    "max_new_tokens": int,
+    "patience": float,
+    "temperature": float,
+    "no_speech_threshold": float,
+    "hotwords": str,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FasterWhisperEngine:
+    """Whisper in CTranslate2's format, on the processor or an NVIDIA card."""
+
+    spec: EngineSpec
+
+    @property
+    def facts(self) -> EngineFacts:
+        """What it can do."""
+        return FACTS
+
+    def check(self) -> Ready | Missing:
+        """Ready when package, model directory, device and options fit together; loads no model."""
+        if importlib.util.find_spec("faster_whisper") is None:
+            return Missing(
+                "the package faster-whisper is not installed", "Install it: pip install faster-whisper."
+            )
+        missing = _missing_model(self.spec.model_dir) or _wrong_extra(self.spec.extra)
+        if missing or self.spec.model_dir is None:
+            return missing or Missing("no model directory is set", "Set it.")
+        device = _device(self.spec.device)
+        if isinstance(device, Missing):
+            return device
+        if device == "cpu" and self.spec.compute_type in HALF_PRECISION:
+            return Missing(
+                f"compute type {self.spec.compute_type} needs an NVIDIA card",
+                "Set the compute type to default or int8.",
+            )
+        return Ready(model=Path(self.spec.model_dir).resolve().name, device=device)
+
+    def load(self) -> LoadedEngine:
+        """Load the model; seconds and, for large ones, gigabytes."""
+        ready = self.check()
+        if isinstance(ready, Missing):
+            raise EngineError(f"{NAME} is not ready: {ready.reason}. {ready.fix}", ErrorCode.ENGINE_NOT_READY)
+        import faster_whisper  # noqa: PLC0415 - only the child process loads it
+
+        try:
+            model = faster_whisper.WhisperModel(
+                self.spec.model_dir,
+                device=ready.device,
+                compute_type=_compute_type(ready.device, self.spec.compute_type),
+                cpu_threads=self.spec.threads,
+                local_files_only=True,
+            )
+        except (RuntimeError, ValueError, OSError) as problem:
+            raise EngineError(
+                f"{NAME} cannot load the model {ready.model} on {ready.device}: {problem} "
+                "Check the model directory, the device and the compute type.",
+                ErrorCode.ENGINE_NOT_READY,
+            ) from problem
+        return LoadedFasterWhisper(model, _extra(self.spec.extra))
+
+
+class LoadedFasterWhisper:
+    """A Whisper model in memory."""
+
+    def __init__(self, model: Any, extra: dict[str, Any]) -> None:
+        self._model = model
+        self._extra = extra
+
+    def transcribe(
+        self,
+        pcm: Pcm,
+        options: Options,
+        speech: Sequence[Span] = (),
+        progress: Progress = lambda _seconds: None,
+    ) -> StretchResult:
+        """The segments that the model gives, in calls of two minutes or less, cut at pauses."""
+        if options.language and options.language not in self._model.supported_languages:
+            raise EngineError(
+                f"This model does not know the language {options.language!r}: "
+                f"it knows {', '.join(self._model.supported_languages)}.",
+                ErrorCode.ENGINE_NOT_READY,
+            )
+        segments: list[Segment] = []
+        language, probability = options.language, None
+        for passage in _passages(speech or [Span(0.0, len(pcm) / SAMPLE_RATE_HZ)]):
+            found, info = self._passage(pcm, passage, options.prompt, language)
+            segments.extend(found)
+            if language is None and found and info.language_probability >= LANGUAGE_PROBABILITY_MIN:
+                language, probability = info.language, round(float(info.language_probability), 4)
+            progress(passage[-1].end)
+        if not segments:
+            return StretchResult(segments=())
+        return StretchResult(tuple(segments), language, probability)
+
+    def _passage(
+        self, pcm: Pcm, passage: Sequence[Span], prompt: str | None, language: str | None
+    ) -> tuple[list[Segment], Any]:
+        import ctranslate2  # noqa: PLC0415 - only the child process loads it
+
+        start, end = passage[0].start, passage[-1].end
+        sound = pcm[round(start * SAMPLE_RATE_HZ) : round(end * SAMPLE_RATE_HZ)]
+        # Where the model falls back to a higher temperature it draws lots: always the same ones.
+        ctranslate2.set_random_seed(0)
+        generated, info = self._model.transcribe(
+            sound.astype(np.float32) / np.float32(INT16_PER_UNIT),
+            language=language,
+            initial_prompt=prompt,
+            word_timestamps=True,
+            condition_on_previous_text=False,
+            vad_filter=False,
+            clip_timestamps=_clips(passage, len(sound) / SAMPLE_RATE_HZ),
+            **self._extra,
+        )
+        # The work is done while the segments are walked through, and its errors come there.
+        return list(_segments(generated, start, end)), info
+
+
+def _passages(speech: Iterable[Span]) -> list[list[Span]]:
+    """The spans in runs of at most `CALL_SECONDS_MAX`; a run is never shorter than one span."""
+    passages: list[list[Span]] = []
+    for span in speech:
+        if passages and span.end - passages[-1][0].start <= CALL_SECONDS_MAX:
+            passages[-1].append(span)
+        else:
+            passages.append([span])
+    return passages
+
+
+def _clips(passage: Sequence[Span], duration: float) -> list[float]:
+    """Starts and ends of what is to be heard, from the passage's start; only long silence is left out."""
+    offset = passage[0].start
+    clips = [0.0]
+    for before, after in itertools.pairwise(passage):
+        if after.start - before.end > SILENCE_SECONDS_MAX:
+            clips += [before.end - offset, after.start - offset]
+    return [*clips, duration]
+
+
+def _segments(generated: Iterable[Any], start: float, end: float) -> Iterable[Segment]:
+    for segment in generated:
+        text = segment.text.strip()
+        if text:
+            yield Segment(
+                start=_within(start + segment.start, start, end),
+                end=_within(start + segment.end, start, end),
+                text=text,
+                words=tuple(_words(segment.words or (), start, end)),
+                confidence=_probability(math.exp(min(0.0, float(segment.avg_logprob)))),
+            )
+
+
+def _words(words: Iterable[Any], start: float, end: float) -> Iterable[Word]:
+    for word in words:
+        text = word.word.strip()
+        if text:
+            yield Word(
+                start=_within(start + word.start, start, end),
+                end=_within(start + word.end, start, end),
+                text=text,
+                confidence=_probability(word.probability),
+            )
+
+
+def _within(seconds: float, start: float, end: float) -> float:
+    return round(float(min(max(seconds, start), end)), 3)
+
+
+def _probability(value: float) -> float | None:
+    return round(min(1.0, max(0.0, float(value))), 4) if math.isfinite(value) else None
+
+
+def _missing_model(model_dir: str | None) -> Missing | None:
+    fix = (
+        "Put a Whisper model in CTranslate2's format into a directory "
+        "(for instance a copy of Systran/faster-whisper-small) and name it as the model directory."
+    )
+    if not model_dir:
+        return Missing("no model directory is set", fix)
+    folder = Path(model_dir)
+    if not folder.is_dir():
+        return Missing(f"the model directory {folder} does not exist", fix)
+    for name in MODEL_FILES:
+        if not (folder / name).is_file():
+            return Missing(f"{folder} has no {name}", fix)
+    if not any(folder.glob("vocabulary.*")):
+        return Missing(f"{folder} has no vocabulary.json or vocabulary.txt", fix)
+    if (folder / "model.bin").stat().st_size < MODEL_BYTES_MIN:
+        return Missing(
+            f"{folder / 'model.bin'} is too small to be a model",
+            "Fetch the file itself: with git, run `git lfs pull` in that directory.",
+        )
+    return None
+
+
+def _wrong_extra(extra: dict[str, str]) -> Missing | None:
+    try:
+        _extra(extra)
+    except (KeyError, ValueError) as problem:
+        return Missing(f"an option is wrong: {problem}", f"Options are {', '.join(sorted(EXTRA_TYPES))}.")
+    return None
+
+
+def _extra(extra: dict[str, str]) -> dict[str, Any]:
+    return {name: EXTRA_TYPES[name](value) for name, value in extra.items()}
+
+
+def _device(wanted: str) -> str | Missing:
+    cards = _cuda_devices() if wanted in ("auto", "cuda") else 0
+    if wanted == "cuda" and not cards:
+        return Missing(
+            "no NVIDIA card can be used", "Set the device to auto or cpu, or install the card's driver."
+        )
+    if wanted not in ("auto", "cuda", "cpu"):
+        return Missing(f"the device {wanted!r} is unknown", "Set the device to auto, cpu or cuda.")
+    return "cuda" if cards else "cpu"
+
+
+def _cuda_devices() -> int:
+    import ctranslate2  # noqa: PLC0415 - asked for only where a card could be used
+
+    return int(ctranslate2.get_cuda_device_count())
+
+
+def _compute_type(device: str, wanted: str) -> str:
+    if wanted != "default":
+        return wanted
+    if device == "cpu":
+        return CPU_COMPUTE_TYPE
+    import ctranslate2  # noqa: PLC0415 - only the child process loads it
+
+    supported = ctranslate2.get_supported_compute_types(device)
+    return next((kind for kind in CUDA_COMPUTE_TYPES if kind in supported), "default")

@@ -1,0 +1,186 @@
+"""The local store: objects are files under one folder, and clients reach them over our own S3 wire."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from os import close
+from pathlib import Path
+
+from reelkeep.clock import Clock, SystemClock
+from reelkeep.stores.keys import check_key
+from reelkeep.stores.local_files import ExpectedBytes, LocalReader, LocalWriter, in_thread, translated
+from reelkeep.stores.local_folder import LocalFolder
+from reelkeep.stores.protocol import Abilities, ObjectFacts, Ticket, TicketLimits
+from reelkeep.stores.signer import Credentials, Endpoint, Signer
+from reelkeep.stores.tickets import SignedAccess
+
+#: The wire's region: what S3 clients take when none is set.
+WIRE_REGION = "us-east-1"
+#: Where the wire lies under the public URL.
+WIRE_PATH = "/s3"
+
+_THREADS = 4
+_LIST_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStoreConfig:
+    """Where a local store lies and how clients reach it."""
+
+    name: str
+    bucket: str
+    root: Path
+    #: The address of this installation as clients see it, without the wire's own path.
+    public_url: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    #: Every machine of this installation mounts the same folder.
+    shared: bool = False
+
+    def signer(self, clock: Clock | None = None) -> Signer:
+        """The signer for this store's address on the wire."""
+        credentials = Credentials(self.access_key, self.secret_key)
+        endpoint = Endpoint.from_url(self.public_url.rstrip("/") + WIRE_PATH)
+        return Signer(endpoint, WIRE_REGION, lambda: credentials, clock or SystemClock())
+
+
+class LocalStore:
+    """A `Store` in a folder of this machine, which also signs URLs and opens files."""
+
+    def __init__(self, config: LocalStoreConfig, clock: Clock | None = None) -> None:
+        self._config = config
+        self._folder = LocalFolder(config.root)
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"store-{config.name}")
+        self._access = SignedAccess(config.signer(clock), config.bucket)
+
+    @property
+    def name(self) -> str:
+        """The configured name."""
+        return self._config.name
+
+    @property
+    def bucket(self) -> str:
+        """The bucket of this store on the wire."""
+        return self._config.bucket
+
+    @property
+    def abilities(self) -> Abilities:
+        """It does not encrypt; it is shared only when its configuration says so."""
+        return Abilities(encrypts_at_rest=False, shared=self._config.shared)
+
+    @asynccontextmanager
+    async def writer(
+        self, key: str, *, content_type: str | None = None, expected: ExpectedBytes | None = None
+    ) -> AsyncIterator[LocalWriter]:
+        """Write an object piece by piece; without `commit` nothing is kept."""
+        writer = LocalWriter(
+            self._folder, self._pool, check_key(key), content_type, expected or ExpectedBytes()
+        )
+        try:
+            yield writer
+        finally:
+            await writer.close()
+
+    @asynccontextmanager
+    async def reader(self, key: str) -> AsyncIterator[LocalReader]:
+        """An object's facts together with the bytes that they describe, or `ObjectNotFound`."""
+        job = asyncio.ensure_future(in_thread(self._pool, self._config.root, self._folder.open, key))
+        try:
+            facts, descriptor = await asyncio.shield(job)
+        except asyncio.CancelledError:
+            job.add_done_callback(lambda done: None if done.exception() else close(done.result()[1]))
+            raise
+        try:
+            yield LocalReader(self._folder, self._pool, facts, descriptor)
+        finally:
+            close(descriptor)
+
+    async def put(
+        self,
+        key: str,
+        body: AsyncIterator[bytes],
+        *,
+        content_type: str | None = None,
+        size_bytes: int | None = None,
+        sha256: str | None = None,
+    ) -> ObjectFacts:
+        """Write an object whole and durably; see `Store.put`."""
+        expected = ExpectedBytes(size_bytes=size_bytes, sha256=sha256)
+        async with self.writer(key, content_type=content_type, expected=expected) as writer:
+            async for piece in body:
+                await writer.write(piece)
+            return await writer.commit()
+
+    async def head(self, key: str) -> ObjectFacts:
+        """The facts of an object, or `ObjectNotFound`."""
+        record = await in_thread(self._pool, self._config.root, self._folder.read, key)
+        return record.facts
+
+    async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes of an object or of a range of it; see `Store.read`."""
+        async with self.reader(key) as reader:
+            async for piece in reader.pieces(start, end):
+                yield piece
+
+    async def copy(self, source_key: str, target_key: str) -> ObjectFacts:
+        """Give the source's bytes a second name; they are not read."""
+        check_key(target_key)
+        return await in_thread(self._pool, self._config.root, self._folder.copy, source_key, target_key)
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; nothing happens where there is none."""
+        await in_thread(self._pool, self._config.root, self._folder.remove, key)
+
+    async def list_objects(self, prefix: str = "") -> AsyncIterator[ObjectFacts]:
+        """Every object under a prefix, in key order."""
+        walk = self._folder.walk(prefix)
+        while batch := await in_thread(self._pool, self._config.root, list, islice(walk, _LIST_BATCH)):
+            for facts in batch:
+                yield facts
+
+    async def check(self) -> None:
+        """Write, fsync and remove a small file."""
+        async with self.writer("check/write") as writer:
+            await writer.write(b"ok")
+            await writer.commit()
+        await self.delete("check/write")
+
+    async def close(self) -> None:
+        """End the threads once what they do is done."""
+        await asyncio.to_thread(self._pool.shutdown)
+
+    async def sweep_temporary(self, older_than_seconds: float) -> int:
+        """Remove files that a crash left behind, and say how many; call it at start, with a day or so."""
+        return await in_thread(self._pool, self._config.root, self._folder.sweep, older_than_seconds)
+
+    def path_of(self, key: str) -> Path:
+        """The file with the object's bytes now, or `ObjectNotFound`; see `OpensFiles`."""
+        with translated(self._config.root):
+            return self._folder.read(key).data
+
+    def ticket_post(self, limits: TicketLimits) -> Ticket:
+        """A POST form for the wire."""
+        return self._access.post(limits)
+
+    def ticket_put(self, limits: TicketLimits) -> Ticket:
+        """A presigned PUT to the wire."""
+        return self._access.put(limits)
+
+    def url_get(
+        self,
+        key: str,
+        expires_in_seconds: int,
+        *,
+        content_type: str | None = None,
+        download_as: str | None = None,
+    ) -> str:
+        """A presigned GET from the wire."""
+        return self._access.get(key, expires_in_seconds, content_type, download_as)
+
+    @property
+    def client_origin(self) -> str:
+        """Scheme, host and port of the public URL."""
+        return self._access.origin

@@ -1,0 +1,138 @@
+"""Writes one object of any length to an S3 service through obstore, with bounded memory."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+import obstore
+
+from reelkeep.stores import s3_errors
+from reelkeep.stores.local_files import wrong_bytes
+
+#: Bodies up to this many bytes are sent in one request; longer ones in parts of this size.
+PART_BYTES = 8 * 1024 * 1024
+_PARTS_AT_ONCE = 2
+#: How long a write that was given up may take to tell the service so.
+_ABORT_SECONDS = 10.0
+
+
+class _Counted:
+    """A body with its size and digest, checked against what was declared when it ends."""
+
+    def __init__(self, key: str, body: AsyncIterator[bytes], size_bytes: int | None, sha256: str | None):
+        self._key, self._body = key, body
+        self._size_wanted, self._sha256_wanted = size_bytes, sha256
+        self.size_bytes = 0
+        self._sha256 = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        return self._sha256.hexdigest()
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """The body in parts of `PART_BYTES`; the last, maybe empty, comes only when all is as declared."""
+        part = bytearray()
+        async for piece in self._body:
+            self.size_bytes += len(piece)
+            if self._size_wanted is not None and self.size_bytes > self._size_wanted:
+                break
+            self._sha256.update(piece)
+            part += piece
+            while len(part) > PART_BYTES:
+                yield bytes(part[:PART_BYTES])
+                del part[:PART_BYTES]
+        if self._size_wanted not in (None, self.size_bytes):
+            raise wrong_bytes(self._key, "size_bytes", self._size_wanted, self.size_bytes)
+        if self._sha256_wanted not in (None, self.sha256):
+            raise wrong_bytes(self._key, "sha256", self._sha256_wanted, self.sha256)
+        yield bytes(part)
+
+
+async def put_object(
+    store: obstore.store.S3Store,
+    bucket: str,
+    key: str,
+    body: AsyncIterator[bytes],
+    *,
+    content_type: str | None,
+    size_bytes: int | None,
+    sha256: str | None,
+) -> tuple[int, str]:
+    """Write an object whole or not at all; returns its size and SHA-256."""
+    counted = _Counted(key, body, size_bytes, sha256)
+    parts = counted.parts()
+    first = await anext(parts)
+    attributes: Any = {"Content-Type": content_type} if content_type else None
+    second = await anext(parts, None) if len(first) == PART_BYTES else None
+    if second is None:
+        with s3_errors.translated(bucket, key):
+            await obstore.put_async(store, key, first, attributes=attributes, use_multipart=False)
+    else:
+
+        async def send(queued: AsyncIterator[bytes]) -> None:
+            with s3_errors.translated(bucket, key):
+                await obstore.put_async(
+                    store,
+                    key,
+                    queued,
+                    attributes=attributes,
+                    use_multipart=True,
+                    chunk_size=PART_BYTES,
+                    max_concurrency=_PARTS_AT_ONCE,
+                )
+
+        await _send_parts([first, second], parts, send)
+    return counted.size_bytes, counted.sha256
+
+
+async def _send_parts(
+    taken: list[bytes],
+    rest: AsyncIterator[bytes],
+    send: Callable[[AsyncIterator[bytes]], Coroutine[Any, Any, None]],
+) -> None:
+    """Send parts through a queue, so that a cancelled or failed body ends the upload and leaves no parts."""
+    queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(maxsize=1)
+
+    async def queued() -> AsyncIterator[bytes]:
+        while (part := await queue.get()) is not None:
+            if isinstance(part, BaseException):
+                raise part
+            yield part
+
+    sending = asyncio.ensure_future(send(queued()))
+    try:
+        for part in taken:
+            await _offer(queue, part, sending)
+        async for part in rest:
+            await _offer(queue, part, sending)
+        await _offer(queue, None, sending)
+        await asyncio.shield(sending)
+    except BaseException:
+        await _give_up(queue, sending)
+        raise
+
+
+async def _offer(queue: asyncio.Queue[Any], part: bytes | None, sending: asyncio.Future[None]) -> None:
+    """Put a part into the queue, or raise why nobody reads it any more."""
+    putting = asyncio.ensure_future(queue.put(part))
+    try:
+        await asyncio.wait([putting, sending], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not putting.done():
+            putting.cancel()
+    if sending.done() and part is not None:
+        sending.result()
+
+
+async def _give_up(queue: asyncio.Queue[Any], sending: asyncio.Future[None]) -> None:
+    """Let the upload end by an error of its body, which makes obstore abort it at the service."""
+    while not sending.done() and not queue.empty():
+        queue.get_nowait()
+    if not sending.done():
+        queue.put_nowait(InterruptedError("the write was given up"))
+        await asyncio.wait([sending], timeout=_ABORT_SECONDS)
+    if not sending.done():
+        sending.cancel()
+    elif not sending.cancelled():
+        sending.exception()

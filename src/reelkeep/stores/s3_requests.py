@@ -1,0 +1,110 @@
+"""Requests that Reelkeep signs and sends to an S3 service itself: heads, lists, copies, multipart control."""
+
+import asyncio
+import xml.etree.ElementTree as ET
+from collections.abc import AsyncGenerator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from hashlib import sha256
+
+import httpx
+
+from reelkeep.errors import StoreUnavailable
+from reelkeep.stores import s3_errors
+from reelkeep.stores.protocol import ObjectFacts
+from reelkeep.stores.signer import Pairs, Signer
+
+
+class S3Requests:
+    """One bucket of an S3 service, by signed requests; keys here are those of the service."""
+
+    def __init__(
+        self, signer: Signer, bucket: str, *, connect_seconds: float, idle_seconds: float, copy_seconds: float
+    ) -> None:
+        self.bucket = bucket
+        self._signer = signer
+        self._timeout = httpx.Timeout(idle_seconds, connect=connect_seconds)
+        self._copy_timeout = httpx.Timeout(copy_seconds, connect=connect_seconds)
+        self._client = httpx.AsyncClient(timeout=self._timeout)
+
+    async def send(
+        self,
+        method: str,
+        key: str | None,
+        *,
+        query: Pairs = (),
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        long: bool = False,
+    ) -> httpx.Response:
+        """The service's answer, or the `StoreError` that its refusal means."""
+        # Credentials of a role are renewed over the network, by code that blocks.
+        await asyncio.to_thread(self._signer.credentials)
+        url, signed = self._signer.sign_request(
+            method,
+            self.bucket,
+            key,
+            query=query,
+            headers=headers,
+            payload_sha256=sha256(body).hexdigest(),
+        )
+        timeout = self._copy_timeout if long else self._timeout
+        with s3_errors.translated(self.bucket, key or ""):
+            answer = await self._client.request(method, url, headers=signed, content=body, timeout=timeout)
+        # A copy that fails half-way says so in the body of a 200.
+        if not answer.is_success or (long and b"<Error>" in answer.content):
+            status = answer.status_code if not answer.is_success else 500
+            raise s3_errors.of_answer(self.bucket, key or "", status, answer.text)
+        return answer
+
+    async def head(self, key: str) -> ObjectFacts:
+        """The facts of an object, or `ObjectNotFound`."""
+        headers = (await self.send("HEAD", key)).headers
+        return ObjectFacts(
+            key=key,
+            size_bytes=int(headers["content-length"]),
+            content_type=headers.get("content-type"),
+            etag=headers.get("etag", "").strip('"'),
+            modified_at=parsedate_to_datetime(headers["last-modified"]).astimezone(UTC),
+        )
+
+    async def list_objects(self, prefix: str) -> AsyncGenerator[ObjectFacts, None]:
+        """Every object whose key begins with `prefix`, in key order, a thousand a request."""
+        token: str | None = None
+        while True:
+            query = [("list-type", "2"), ("prefix", prefix)]
+            if token is not None:
+                query.append(("continuation-token", token))
+            page = self.parse(await self.send("GET", None, query=query))
+            for entry in page.iterfind("{*}Contents"):
+                yield _listed(entry)
+            token = page.findtext("{*}NextContinuationToken")
+            if not token:
+                return
+
+    def parse(self, answer: httpx.Response) -> ET.Element:
+        """The XML of an answer; without it the service is not the one it should be."""
+        try:
+            return ET.fromstring(answer.content)  # noqa: S314 - from the service we chose; expat bounds expansion
+        except ET.ParseError as error:
+            raise StoreUnavailable(
+                f"The S3 service's answer for {self.bucket!r} is not XML; is something else at its address?",
+                bucket=self.bucket,
+            ) from error
+
+    async def close(self) -> None:
+        """Give back connections."""
+        await self._client.aclose()
+
+
+def _listed(entry: ET.Element) -> ObjectFacts:
+    def text(name: str) -> str:
+        return entry.findtext("{*}" + name) or ""
+
+    return ObjectFacts(
+        key=text("Key"),
+        size_bytes=int(text("Size")),
+        content_type=None,
+        etag=text("ETag").strip('"'),
+        modified_at=datetime.fromisoformat(text("LastModified")),
+    )

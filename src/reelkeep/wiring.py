@@ -1,0 +1,168 @@
+"""Builds the runtime: the only place where concrete stores, engines and the database are made."""
+
+import asyncio
+import os
+import secrets as random_secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy.dialects.postgresql import insert
+
+from reelkeep.blobs.models import StoreRow
+from reelkeep.clock import SystemClock
+from reelkeep.db import migrate
+from reelkeep.db.database import Database
+from reelkeep.db.postgres.client import EmbeddedPostgres, acquire
+from reelkeep.errors import ErrorCode, ReelkeepError
+from reelkeep.runtime import Runtime, Secrets, Stores
+from reelkeep.settings import Settings
+from reelkeep.speech.protocol import Engine
+from reelkeep.speech.registry import known_engines
+from reelkeep.stores.guarded import guard
+from reelkeep.stores.local import LocalStore, LocalStoreConfig
+from reelkeep.stores.protocol import Store
+from reelkeep.stores.s3 import S3Store, S3StoreConfig
+from reelkeep.stores.signer import Credentials
+
+LOCAL, S3 = "local", "s3"
+SECRET_FILE = "secret.key"
+WIRE_ACCESS_KEY = "reelkeep"
+
+
+@asynccontextmanager
+async def open_runtime(
+    settings: Settings, *, migrate_database: bool = True, application_name: str = "reelkeep"
+) -> AsyncIterator[Runtime]:
+    """Everything a process needs, open until the block ends.
+
+    Makes the data folder, starts or joins the embedded Postgres unless DATABASE_URL names another, and
+    brings the tables to this version. Raises `ReelkeepError` with what to do.
+    """
+    await asyncio.to_thread(_make_data_folder, settings.data)
+    async with AsyncExitStack() as stack:
+        source = await _database_source(settings, stack)
+        if migrate_database:
+            conninfo = source.conninfo if isinstance(source, EmbeddedPostgres) else source
+            await asyncio.to_thread(migrate.upgrade, conninfo)
+        database = Database(source, pool_size=settings.database_pool_size, application_name=application_name)
+        stack.push_async_callback(database.close)
+        secrets = Secrets(await asyncio.to_thread(_secret, settings))
+        stores = _build_stores(settings, secrets)
+        for store in stores.by_name.values():
+            stack.push_async_callback(store.close)
+        if migrate_database:
+            await _note_stores(database, stores)
+        yield Runtime(
+            settings=settings,
+            database=database,
+            stores=stores,
+            engines=build_engines(settings),
+            secrets=secrets,
+            clock=SystemClock(),
+            scratch=settings.data / "scratch",
+        )
+
+
+def build_engines(settings: Settings) -> list[Engine]:
+    """Every engine under these settings, best first; loads nothing."""
+    model_dir = str(settings.engine_model_dir) if settings.engine_model_dir else None
+    return known_engines(
+        model_dir,
+        settings.engine_device,
+        settings.engine_compute_type,
+        settings.engine_threads,
+        settings.engine_extra,
+        with_fake=settings.engine == "fake",
+    )
+
+
+def _make_data_folder(data: Path) -> None:
+    try:
+        data.mkdir(mode=0o711, parents=True, exist_ok=True)
+        for name in ("scratch", "stores"):
+            (data / name).mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ReelkeepError(
+            f"The data folder {data} cannot be used: {error.strerror}. Choose another with --data.",
+            ErrorCode.SETTINGS_INVALID,
+        ) from error
+
+
+async def _database_source(settings: Settings, stack: AsyncExitStack) -> str | EmbeddedPostgres:
+    if settings.database_url:
+        return settings.database_url.get_secret_value()
+    server = await asyncio.to_thread(
+        acquire, settings.data, binaries=settings.postgres_bin, system_user=settings.postgres_user
+    )
+    stack.push_async_callback(asyncio.to_thread, server.close)
+    return server
+
+
+def _secret(settings: Settings) -> bytes:
+    """The installation's secret: from the settings, else from a file that the first process makes."""
+    if settings.secret_key:
+        return settings.secret_key.get_secret_value().encode()
+    path = settings.data / SECRET_FILE
+    fresh = path.with_name(f".{SECRET_FILE}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(random_secrets.token_hex(32).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(fresh, path)  # fails where another process was first: then its secret counts
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    return path.read_bytes()
+
+
+def _build_stores(settings: Settings, secrets: Secrets) -> Stores:
+    """The local store always, since it costs nothing; S3 when a bucket is named."""
+    credentials = Credentials(WIRE_ACCESS_KEY, secrets.derive("s3 wire").hex())
+    local = _local_store(settings, credentials)
+    stores: dict[str, Store] = {LOCAL: guard(local)}
+    if settings.s3_bucket:
+        stores[S3] = guard(_s3_store(settings))
+    return Stores(stores, settings.store, {local.bucket: local}, {credentials.access_key: credentials})
+
+
+def _local_store(settings: Settings, credentials: Credentials) -> LocalStore:
+    return LocalStore(
+        LocalStoreConfig(
+            name=LOCAL,
+            bucket=LOCAL,
+            root=settings.data / "stores" / LOCAL,
+            public_url=settings.base_url,
+            access_key=credentials.access_key,
+            secret_key=credentials.secret_key,
+        )
+    )
+
+
+def _s3_store(settings: Settings) -> S3Store:
+    credentials = None
+    if settings.s3_access_key_id and settings.s3_secret_access_key:
+        credentials = Credentials(settings.s3_access_key_id, settings.s3_secret_access_key.get_secret_value())
+    assert settings.s3_bucket is not None
+    return S3Store(
+        S3StoreConfig(
+            name=S3,
+            bucket=settings.s3_bucket,
+            region=settings.s3_region,
+            endpoint_url=settings.s3_endpoint_url,
+            virtual_host=not settings.s3_uses_path_style,
+            prefix=settings.s3_prefix,
+            credentials=credentials,
+            encrypts_at_rest=settings.s3_asks_encryption,
+        )
+    )
+
+
+async def _note_stores(database: Database, stores: Stores) -> None:
+    rows = [{"name": name, "kind": name} for name in stores.by_name]
+    async with database.directory() as session:
+        await session.execute(insert(StoreRow).values(rows).on_conflict_do_nothing())

@@ -1,0 +1,124 @@
+"""The worker: takes jobs from the queues and does them, takes over those of dead workers, sweeps uploads.
+
+Here the names of jobs meet their bodies. Any number of workers may run, on any number of machines.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from uuid import UUID
+
+from procrastinate import App, PsycopgConnector
+from procrastinate.jobs import DeleteJobCondition
+from psycopg.conninfo import make_conninfo
+
+from reelkeep.errors import ReelkeepError
+from reelkeep.jobs.queue import JobName
+from reelkeep.jobs.retry import RetryWithBackOff
+from reelkeep.jobs.takeover import take_over_forever
+from reelkeep.logs import get_logger, log_context
+from reelkeep.recordings.steps import MEDIA, SEAL, SPEECH
+from reelkeep.renditions.media_job import process_media
+from reelkeep.runtime import Runtime
+from reelkeep.transcripts.transcribe import process_speech
+from reelkeep.uploads.seal import Claims, seal
+from reelkeep.uploads.sweep import sweep_incoming, sweep_uploads
+
+log = get_logger(__name__)
+
+TAKEOVER_EVERY_SECONDS = 4.0
+POLL_SECONDS = 3.0
+INCOMING_EVERY_SWEEPS = 20
+CONNECTIONS_MAX = 8
+
+Body = Callable[[Runtime, UUID, UUID], Awaitable[None]]
+
+
+class WorkerStopped(RuntimeError):
+    """The worker ended though nobody told it to; whoever started it starts it again."""
+
+
+async def seal_upload(runtime: Runtime, organization_id: UUID, recording_id: UUID) -> None:
+    """Finish a seal that outlasted its request."""
+    try:
+        await seal(runtime, organization_id, recording_id, Claims())
+    except ReelkeepError as error:
+        if error.retry_after_seconds is not None:
+            raise
+        log.warning("seal given up", error_code=error.code, error=error.message)
+
+
+BODIES: dict[JobName, Body] = {MEDIA: process_media, SPEECH: process_speech, SEAL: seal_upload}
+
+
+def build_app(runtime: Runtime) -> App:
+    """The queue's application with every job bound to its body and the runtime."""
+    conninfo = make_conninfo(runtime.database.conninfo, options="-c search_path=public,jobs")
+    app = App(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=CONNECTIONS_MAX))
+    for job, body in BODIES.items():
+        app.task(name=job.name, queue=job.queue, retry=RetryWithBackOff())(_bound(runtime, job, body))
+    return app
+
+
+def _bound(runtime: Runtime, job: JobName, body: Body) -> Callable[..., Awaitable[None]]:
+    async def run(organization_id: str, recording_id: str) -> None:
+        with log_context(organization_id=organization_id, recording_id=recording_id, job=job.name):
+            await body(runtime, UUID(organization_id), UUID(recording_id))
+
+    return run
+
+
+async def run_worker(runtime: Runtime, queues: Sequence[str] = ("media", "speech")) -> None:
+    """Work until cancelled; raises `WorkerStopped` when the queue's loop ends by itself."""
+    app = build_app(runtime)
+    settings = runtime.settings
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(app.open_async())
+        loops = [
+            take_over_forever(
+                app,
+                runtime.database,
+                stalled_seconds=settings.worker_stalled_seconds,
+                every_seconds=TAKEOVER_EVERY_SECONDS,
+            ),
+            sweep_forever(runtime),
+        ]
+        concurrency = {
+            "media": settings.worker_media_concurrency,
+            "speech": settings.worker_speech_concurrency,
+        }
+        workers = [_work_queue(app, runtime, queue, concurrency.get(queue, 1)) for queue in queues]
+        log.info("worker ready", queues=list(queues))
+        async with asyncio.TaskGroup() as group:
+            for loop in (*loops, *workers):
+                group.create_task(loop)
+
+
+async def _work_queue(app: App, runtime: Runtime, queue: str, concurrency: int) -> None:
+    settings = runtime.settings
+    await app.run_worker_async(
+        queues=[queue],
+        name=queue,
+        concurrency=concurrency,
+        fetch_job_polling_interval=POLL_SECONDS,
+        shutdown_graceful_timeout=settings.worker_shutdown_seconds,
+        update_heartbeat_interval=settings.worker_heartbeat_seconds,
+        stalled_worker_timeout=10 * settings.worker_stalled_seconds,
+        delete_jobs=DeleteJobCondition.SUCCESSFUL,
+        install_signal_handlers=False,
+    )
+    raise WorkerStopped(f"the worker of the queue {queue} ended by itself")
+
+
+async def sweep_forever(runtime: Runtime) -> None:
+    """Sweep uploads until cancelled; several workers may, since every write is guarded."""
+    sweeps = 0
+    while True:
+        try:
+            await sweep_uploads(runtime)
+            if sweeps % INCOMING_EVERY_SWEEPS == 0:
+                await sweep_incoming(runtime)
+        except Exception as error:  # the loop must outlive any one failure
+            log.warning("sweeping uploads failed", exc_info=error)
+        sweeps += 1
+        await asyncio.sleep(runtime.settings.sweep_seconds)

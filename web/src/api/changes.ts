@@ -1,0 +1,50 @@
+/** Every change the page asks for. */
+import { api, bodyOf } from './client';
+
+const at = (id: string) => ({ params: { path: { recording_id: id } } });
+
+export const renameRecording = (id: string, title: string | null) =>
+  bodyOf(api.PATCH('/api/v1/recordings/{recording_id}', { ...at(id), body: { title } }));
+
+export const restoreRecording = (id: string) =>
+  bodyOf(api.POST('/api/v1/recordings/{recording_id}/restore', at(id)));
+
+export async function trashRecording(id: string): Promise<void> {
+  await api.DELETE('/api/v1/recordings/{recording_id}', at(id));
+}
+
+export const rerunStep = (id: string, step: string) =>
+  bodyOf(
+    api.POST('/api/v1/recordings/{recording_id}/steps/{step}/rerun', {
+      params: { path: { recording_id: id, step } },
+      body: {},
+    }),
+  );
+
+export const originalUrl = (id: string) =>
+  bodyOf(api.GET('/api/v1/recordings/{recording_id}/download-url', at(id)));
+
+export const playbackUrl = (id: string) =>
+  bodyOf(api.GET('/api/v1/recordings/{recording_id}/playback-url', at(id)));
+
+export const signIn = (email: string, password: string) =>
+  bodyOf(api.POST('/api/v1/auth/sign-in', { body: { email, password } }));
+
+export async function signOut(): Promise<void> {
+  await api.POST('/api/v1/auth/sign-out');
+}
+
+export const openLink = (token: string) => bodyOf(api.POST('/api/v1/auth/link', { body: { token } }));
+
+export interface FirstAdministrator {
+  token: string;
+  organization_name: string;
+  name: string | null;
+  email: string;
+  password: string;
+}
+
+export const welcome = (body: FirstAdministrator) => bodyOf(api.POST('/api/v1/auth/welcome', { body }));
+
+export const setPassword = (token: string, password: string) =>
+  bodyOf(api.POST('/api/v1/auth/set-password', { body: { token, password } }));

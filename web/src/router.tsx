@@ -1,0 +1,167 @@
+/** The addresses. All state that matters is in them. */
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+  type ErrorComponentProps,
+} from '@tanstack/react-router';
+
+import { setCsrfToken } from './api/client';
+import { meQuery } from './api/queries';
+import type { RecordingStatus } from './api/types';
+import { t } from './messages';
+import { queries } from './queries';
+import { Problem } from './ui';
+
+const text = (value: unknown) =>
+  typeof value === 'string' && value !== '' ? value : typeof value === 'number' ? String(value) : undefined;
+
+const STATES: readonly string[] = ['uploading', 'uploaded', 'processing', 'transcribed', 'processed', 'failed'];
+
+function PageFailed({ error, reset }: ErrorComponentProps) {
+  return (
+    <main style={{ padding: 24, maxWidth: 640 }}>
+      <Problem title={t.unknownError} error={error} onRetry={reset} />
+    </main>
+  );
+}
+
+const rootRoute = createRootRoute({ component: Outlet });
+
+const loginRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/login',
+  validateSearch: (search: Record<string, unknown>): { next?: string } => {
+    const next = text(search['next']);
+    // Only addresses of this page: `//elsewhere` and `/\elsewhere` would leave it.
+    return next && /^\/(?![/\\])/.test(next) ? { next } : {};
+  },
+  component: lazyRouteComponent(() => import('./signin/LoginPage'), 'LoginPage'),
+});
+
+const withToken = (search: Record<string, unknown>): { token?: string } => {
+  const token = text(search['token']);
+  return token ? { token } : {};
+};
+
+const welcomeRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/welcome',
+  validateSearch: withToken,
+  component: lazyRouteComponent(() => import('./signin/LinkPage'), 'LinkPage'),
+});
+
+const setPasswordRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/set-password',
+  validateSearch: withToken,
+  component: lazyRouteComponent(() => import('./signin/LinkPage'), 'LinkPage'),
+});
+
+const appRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  id: 'app',
+  beforeLoad: async ({ location }) => {
+    const me = await queries.ensureQueryData(meQuery);
+    if (!me) throw redirect({ to: '/login', search: { next: location.href } });
+    setCsrfToken(me.csrf_token);
+  },
+  component: lazyRouteComponent(() => import('./shell/Shell'), 'Shell'),
+});
+
+const homeRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/',
+  beforeLoad: () => {
+    throw redirect({ to: '/recordings' });
+  },
+});
+
+export interface LibrarySearch {
+  q?: string;
+  status?: RecordingStatus;
+}
+
+const libraryRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/recordings',
+  validateSearch: (search: Record<string, unknown>): LibrarySearch => {
+    const q = text(search['q']);
+    const status = text(search['status']);
+    return {
+      ...(q ? { q } : {}),
+      ...(status && STATES.includes(status) ? { status: status as RecordingStatus } : {}),
+    };
+  },
+  component: lazyRouteComponent(() => import('./library/LibraryPage'), 'LibraryPage'),
+});
+
+const recordingRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/recordings/$id',
+  validateSearch: (search: Record<string, unknown>): { t?: number } => {
+    const at = Number(search['t']);
+    return search['t'] !== undefined && at >= 0 && Number.isFinite(at) ? { t: at } : {};
+  },
+  component: lazyRouteComponent(() => import('./recording/RecordingPage'), 'RecordingPage'),
+});
+
+const readRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/recordings/$id/read',
+  component: lazyRouteComponent(() => import('./recording/ReadPage'), 'ReadPage'),
+});
+
+const trashRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/trash',
+  component: lazyRouteComponent(() => import('./trash/TrashPage'), 'TrashPage'),
+});
+
+const myRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/me',
+  component: lazyRouteComponent(() => import('./me/MePage'), 'MePage'),
+});
+
+const notFoundRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '$',
+  component: lazyRouteComponent(() => import('./shell/NotHere'), 'NotHere'),
+});
+
+// Every state of every page from fixtures; the production build drops the route and its module.
+const galleryRoutes = import.meta.env.DEV
+  ? [
+      createRoute({
+        getParentRoute: () => rootRoute,
+        path: '/__states',
+        component: lazyRouteComponent(() => import('./gallery/States'), 'States'),
+      }),
+    ]
+  : [];
+
+const routeTree = rootRoute.addChildren([
+  homeRoute,
+  loginRoute,
+  welcomeRoute,
+  setPasswordRoute,
+  appRoute.addChildren([libraryRoute, recordingRoute, readRoute, trashRoute, myRoute, notFoundRoute]),
+  ...galleryRoutes,
+]);
+
+export const router = createRouter({
+  routeTree,
+  defaultPreload: 'intent',
+  defaultErrorComponent: PageFailed,
+  scrollRestoration: true,
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}
