@@ -175,7 +175,9 @@ def test_whisper_says_the_language_that_it_was_told() -> None:
 
 def test_whisper_draws_the_same_lots_each_time() -> None:
     extra = {**TINY_WHISPER_EXTRA, "temperature": "0.9", "best_of": "1"}
-    recogniser = build(EngineSpec("faster-whisper", str(tiny_whisper_dir()), device="cpu", extra=extra)).load()
+    recogniser = build(
+        EngineSpec("faster-whisper", str(tiny_whisper_dir()), device="cpu", extra=extra)
+    ).load()
     pcm = say(SENTENCES[0])
     assert recogniser.transcribe(pcm, Options()) == recogniser.transcribe(pcm, Options())
 

@@ -22,7 +22,8 @@ from tests.fixtures.speech import (
 )
 
 from reelkeep.errors import EngineError, ErrorCode
-from reelkeep.speech.process import EngineLimits, EngineProcess
+from reelkeep.speech.limits import EngineLimits
+from reelkeep.speech.process import EngineProcess
 from reelkeep.speech.protocol import EngineSpec, Options, Span, Stretch
 from reelkeep.transactions import IoInsideUnitOfWork, unit_of_work_open
 
@@ -88,6 +89,18 @@ async def test_whisper_s_real_code_runs_in_the_process(sound_file: Path) -> None
         result = await engine.transcribe(sound_file, planned[0], Options(language="en"))
     assert result.segments
     assert result.language == "en"
+
+
+async def test_paths_may_be_relative_to_where_the_worker_stands(
+    sound_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny_whisper_dir()
+    (sound_file.parent / "model").symlink_to(model)
+    monkeypatch.chdir(sound_file.parent)
+    spec = EngineSpec("faster-whisper", "model", device="cpu", extra=TINY_WHISPER_EXTRA)
+    async with EngineProcess(spec) as engine:
+        planned = await engine.plan(Path(sound_file.name))
+        assert (await engine.transcribe(Path(sound_file.name), planned[0])).segments
 
 
 async def test_silence_needs_no_model_and_is_no_error(tmp_path: Path) -> None:

@@ -51,11 +51,6 @@ def client_process(data: Path) -> Iterator[subprocess.Popen[str]]:
 
 def is_up(process: subprocess.Popen[str]) -> bool:
     assert process.stdout is not None
-    return process.stdout.readline().endswith("ready\n") or is_up_after_log(process)
-
-
-def is_up_after_log(process: subprocess.Popen[str]) -> bool:
-    assert process.stdout is not None
     return any(line == "ready\n" for line in iter(process.stdout.readline, ""))
 
 
@@ -155,10 +150,18 @@ async def test_a_living_client_gets_its_server_back(data: Path, victims: str) ->
         supervisor = parent_of(postmaster)
         chosen = {"supervisor": [supervisor], "server": [postmaster], "both": [supervisor, postmaster]}
         kill(*chosen[victims])
+        eventually(lambda: is_gone(postmaster))
         await insert_as_told(database)
         assert postmaster_of(data) != postmaster
         assert rows(server.conninfo) == 1
         await database.close()
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except FileNotFoundError:
+        return True
 
 
 async def insert_as_told(database: Database) -> None:
@@ -223,15 +226,15 @@ def test_a_server_that_somebody_else_started_is_left_alone(data: Path) -> None:
     with tempfile.TemporaryDirectory() as elsewhere:
         os.chown(elsewhere, owner.st_uid, owner.st_gid)
         folder = os.open(cluster, os.O_RDONLY)
+        postgres = find_binaries().folder / "postgres"
         foreign = subprocess.Popen(
-            [find_binaries().folder / "postgres", "-D", f"/proc/self/fd/{folder}", "-k", elsewhere]
-            + ["-c", "listen_addresses="],
+            [postgres, "-D", f"/proc/self/fd/{folder}", "-k", elsewhere, "-c", "listen_addresses="],
             pass_fds=[folder],
             user=owner.st_uid if os.geteuid() == 0 else None,
             cwd="/",
             stderr=subprocess.DEVNULL,
         )
-        eventually(lambda: (Path(elsewhere) / SOCKET).exists())
+        eventually((Path(elsewhere) / SOCKET).exists)
         with pytest.raises(ReelkeepError, match=f"process {foreign.pid}"):
             acquire(data)
         assert foreign.poll() is None

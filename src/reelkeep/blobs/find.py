@@ -38,6 +38,6 @@ async def locate(session: AsyncSession, organization_id: UUID, blob_id: UUID) ->
             ErrorCode.OBJECT_NOT_FOUND,
             blob_id=str(blob_id),
         )
-    blob, copy = row._tuple()
+    blob, copy = row
     sha256 = blob.sha256.hex() if blob.sha256 else None
     return Located(blob.id, copy.store, copy.key, blob.size_bytes, blob.content_type, sha256)

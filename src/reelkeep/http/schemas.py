@@ -4,17 +4,33 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 HostId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Password = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+Password = Annotated[str, StringConstraints(min_length=1, max_length=1024, strip_whitespace=False)]
+
+
+def _has_zero_character(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any(_has_zero_character(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(_has_zero_character(part) for part in value)
 
 
 class Request(BaseModel):
     """A request body; unknown fields are ignored, so that older servers take newer clients."""
 
     model_config = ConfigDict(str_strip_whitespace=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_zero_character(cls, body: Any) -> Any:
+        """Refuse what a database cannot keep as text."""
+        if _has_zero_character(body):
+            raise ValueError("must not contain the character U+0000")
+        return body
 
 
 class ErrorOut(BaseModel):
@@ -92,7 +108,7 @@ class WelcomeIn(Request):
     token: str = Field(max_length=200)
     organization_name: str = Field(min_length=1, max_length=200)
     name: str | None = Field(default=None, max_length=200)
-    email: EmailStr
+    email: str = Field(max_length=320)
     password: Password
 
 

@@ -127,11 +127,13 @@ def _by_brand(head: bytes) -> Sniffed | None:
 
 def _by_frames(head: bytes) -> Sniffed | None:
     """Raw MPEG audio and ADTS, which have no header but a sync word in each frame."""
-    tag = id3_length(head)
-    if tag >= len(head):
+    start = 0
+    while tag := id3_length(head[start : start + 10]):
+        start += tag
+    if start >= len(head):
         return Sniffed("mp3", "audio/mpeg")
-    body = head[tag:]
-    if tag and body[:4] == b"fLaC":
+    body = head[start:]
+    if start and body[:4] == b"fLaC":
         return Sniffed("flac", "audio/flac")
     if _frames_follow(body, _adts_frame_bytes):
         return Sniffed("aac", "audio/aac")

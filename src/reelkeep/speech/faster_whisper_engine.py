@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from reelkeep.errors import EngineError, ErrorCode
+from reelkeep.speech.faster_whisper_model import compute_type, missing_model, usable_device
 from reelkeep.speech.protocol import (
     SAMPLE_RATE_HZ,
     EngineFacts,
@@ -36,18 +37,11 @@ NAME = "faster-whisper"
 FACTS = EngineFacts(
     name=NAME, quality="good, many languages", languages=(), word_times=True, needs_model=True
 )
-MODEL_FILES = ("model.bin", "config.json", "tokenizer.json")
-# What git leaves in place of a large file that it did not fetch is 130 bytes or so.
-MODEL_BYTES_MIN = 1_024
-CPU_COMPUTE_TYPE = "int8"
-CUDA_COMPUTE_TYPES = ("float16", "int8_float32", "float32")
-HALF_PRECISION = ("float16", "int8_float16")
-
 # Below this the model has named a language for sound in which it heard none.
 LANGUAGE_PROBABILITY_MIN = 0.2
 # Whisper hears 30 s at once; silence longer than this is left out, since it makes it invent words.
 SILENCE_SECONDS_MAX = 5.0
-# The features of one call take about 0.4 MB a second of sound.
+# What one call works on takes about 1 MB of memory a second of sound.
 CALL_SECONDS_MAX = 120.0
 
 EXTRA_TYPES: dict[str, Callable[[str], Any]] = {
@@ -78,17 +72,12 @@ class FasterWhisperEngine:
             return Missing(
                 "the package faster-whisper is not installed", "Install it: pip install faster-whisper."
             )
-        missing = _missing_model(self.spec.model_dir) or _wrong_extra(self.spec.extra)
+        missing = missing_model(self.spec.model_dir) or _wrong_extra(self.spec.extra)
         if missing or self.spec.model_dir is None:
             return missing or Missing("no model directory is set", "Set it.")
-        device = _device(self.spec.device)
+        device = usable_device(self.spec.device, self.spec.compute_type)
         if isinstance(device, Missing):
             return device
-        if device == "cpu" and self.spec.compute_type in HALF_PRECISION:
-            return Missing(
-                f"compute type {self.spec.compute_type} needs an NVIDIA card",
-                "Set the compute type to default or int8.",
-            )
         return Ready(model=Path(self.spec.model_dir).resolve().name, device=device)
 
     def load(self) -> LoadedEngine:
@@ -96,13 +85,16 @@ class FasterWhisperEngine:
         ready = self.check()
         if isinstance(ready, Missing):
             raise EngineError(f"{NAME} is not ready: {ready.reason}. {ready.fix}", ErrorCode.ENGINE_NOT_READY)
-        import faster_whisper  # noqa: PLC0415 - only the child process loads it
+        import ctranslate2  # noqa: PLC0415 - only the child process loads it
+        import faster_whisper  # noqa: PLC0415 - the same
 
+        # Where the model falls back to a higher temperature it draws lots; each load begins with the same.
+        ctranslate2.set_random_seed(0)
         try:
             model = faster_whisper.WhisperModel(
                 self.spec.model_dir,
                 device=ready.device,
-                compute_type=_compute_type(ready.device, self.spec.compute_type),
+                compute_type=compute_type(ready.device, self.spec.compute_type),
                 cpu_threads=self.spec.threads,
                 local_files_only=True,
             )
@@ -116,7 +108,11 @@ class FasterWhisperEngine:
 
 
 class LoadedFasterWhisper:
-    """A Whisper model in memory."""
+    """A Whisper model in memory.
+
+    The same stretch gives the same words, except where the model was so unsure that it fell back to a higher
+    temperature: it then draws lots, and those drawn for earlier stretches since the load count too.
+    """
 
     def __init__(self, model: Any, extra: dict[str, Any]) -> None:
         self._model = model
@@ -151,12 +147,8 @@ class LoadedFasterWhisper:
     def _passage(
         self, pcm: Pcm, passage: Sequence[Span], prompt: str | None, language: str | None
     ) -> tuple[list[Segment], Any]:
-        import ctranslate2  # noqa: PLC0415 - only the child process loads it
-
         start, end = passage[0].start, passage[-1].end
         sound = pcm[round(start * SAMPLE_RATE_HZ) : round(end * SAMPLE_RATE_HZ)]
-        # Where the model falls back to a higher temperature it draws lots: always the same ones.
-        ctranslate2.set_random_seed(0)
         generated, info = self._model.transcribe(
             sound.astype(np.float32) / np.float32(INT16_PER_UNIT),
             language=language,
@@ -225,29 +217,6 @@ def _probability(value: float) -> float | None:
     return round(min(1.0, max(0.0, float(value))), 4) if math.isfinite(value) else None
 
 
-def _missing_model(model_dir: str | None) -> Missing | None:
-    fix = (
-        "Put a Whisper model in CTranslate2's format into a directory "
-        "(for instance a copy of Systran/faster-whisper-small) and name it as the model directory."
-    )
-    if not model_dir:
-        return Missing("no model directory is set", fix)
-    folder = Path(model_dir)
-    if not folder.is_dir():
-        return Missing(f"the model directory {folder} does not exist", fix)
-    for name in MODEL_FILES:
-        if not (folder / name).is_file():
-            return Missing(f"{folder} has no {name}", fix)
-    if not any(folder.glob("vocabulary.*")):
-        return Missing(f"{folder} has no vocabulary.json or vocabulary.txt", fix)
-    if (folder / "model.bin").stat().st_size < MODEL_BYTES_MIN:
-        return Missing(
-            f"{folder / 'model.bin'} is too small to be a model",
-            "Fetch the file itself: with git, run `git lfs pull` in that directory.",
-        )
-    return None
-
-
 def _wrong_extra(extra: dict[str, str]) -> Missing | None:
     try:
         _extra(extra)
@@ -258,31 +227,3 @@ def _wrong_extra(extra: dict[str, str]) -> Missing | None:
 
 def _extra(extra: dict[str, str]) -> dict[str, Any]:
     return {name: EXTRA_TYPES[name](value) for name, value in extra.items()}
-
-
-def _device(wanted: str) -> str | Missing:
-    cards = _cuda_devices() if wanted in ("auto", "cuda") else 0
-    if wanted == "cuda" and not cards:
-        return Missing(
-            "no NVIDIA card can be used", "Set the device to auto or cpu, or install the card's driver."
-        )
-    if wanted not in ("auto", "cuda", "cpu"):
-        return Missing(f"the device {wanted!r} is unknown", "Set the device to auto, cpu or cuda.")
-    return "cuda" if cards else "cpu"
-
-
-def _cuda_devices() -> int:
-    import ctranslate2  # noqa: PLC0415 - asked for only where a card could be used
-
-    return int(ctranslate2.get_cuda_device_count())
-
-
-def _compute_type(device: str, wanted: str) -> str:
-    if wanted != "default":
-        return wanted
-    if device == "cpu":
-        return CPU_COMPUTE_TYPE
-    import ctranslate2  # noqa: PLC0415 - only the child process loads it
-
-    supported = ctranslate2.get_supported_compute_types(device)
-    return next((kind for kind in CUDA_COMPUTE_TYPES if kind in supported), "default")

@@ -13,7 +13,6 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +20,7 @@ from typing import Any, Self
 from reelkeep.errors import EngineError, ErrorCode
 from reelkeep.logs import get_logger
 from reelkeep.speech import sound, timeline, wire
+from reelkeep.speech.limits import EngineLimits
 from reelkeep.speech.protocol import EngineSpec, Options, Progress, Stretch, StretchResult
 from reelkeep.transactions import refuse_inside_unit_of_work
 
@@ -41,32 +41,6 @@ INHERITED_VARIABLES = (
     "NVIDIA_VISIBLE_DEVICES",
     "NVIDIA_DRIVER_CAPABILITIES",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class EngineLimits:
-    """Bounds on an engine process; past one of them it is killed."""
-
-    #: Wall-clock seconds for a stretch: this many for each second of its sound...
-    seconds_per_second: float = 10.0
-    #: ...and never less than this.
-    seconds_min: float = 120.0
-    #: Wall-clock seconds for starting the process and loading the model.
-    load_seconds_max: float = 300.0
-    #: Wall-clock seconds for finding the speech, for each second of sound, on top of `seconds_min`.
-    plan_seconds_per_second: float = 0.5
-    #: Address space, or None: no bound. Model and card decide what is right.
-    memory_bytes_max: int | None = None
-    #: Added to the worker's own niceness, so that requests go first.
-    nice: int = 10
-
-    def stretch_seconds_max(self, stretch: Stretch) -> float:
-        """How long the engine may take for a stretch."""
-        return max(self.seconds_min, self.seconds_per_second * stretch.duration_seconds)
-
-    def plan_seconds_max(self, duration_seconds: float) -> float:
-        """How long finding the speech may take."""
-        return self.seconds_min + self.plan_seconds_per_second * duration_seconds
 
 
 def _no_progress(_seconds: float) -> None:

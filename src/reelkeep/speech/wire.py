@@ -6,7 +6,7 @@ Reply     any number of {"done_seconds": s}, then {"ok": {...}} or {"error": {co
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +39,21 @@ def decode(line: bytes) -> dict[str, Any]:
 
 def plan_request(pcm_path: Path) -> dict[str, Any]:
     """Ask for the stretches of a file."""
-    return {"do": "plan", "path": str(pcm_path)}
+    return {"do": "plan", "path": str(pcm_path.absolute())}
 
 
 def load_request(spec: EngineSpec) -> dict[str, Any]:
     """Ask that an engine be loaded."""
-    return {"do": "load", "spec": asdict(spec)}
+    # The engine process stands in another folder than the worker does.
+    model_dir = str(Path(spec.model_dir).absolute()) if spec.model_dir else None
+    return {"do": "load", "spec": asdict(replace(spec, model_dir=model_dir))}
 
 
 def transcribe_request(pcm_path: Path, stretch: Stretch, options: Options) -> dict[str, Any]:
     """Ask for the words of one stretch."""
     return {
         "do": "transcribe",
-        "path": str(pcm_path),
+        "path": str(pcm_path.absolute()),
         "stretch": asdict(stretch),
         "options": asdict(options),
     }

@@ -34,7 +34,7 @@ async def sweep_uploads(runtime: Runtime) -> int:
         .limit(BATCH)
     )
     async with runtime.database.sweep() as session:
-        rows = [row._tuple() for row in await session.execute(due)]
+        rows = (await session.execute(due)).all()
     for organization_id, upload_id in rows:
         with log_context(organization_id=organization_id, upload_id=upload_id):
             await _settle(runtime, organization_id, upload_id, now)

@@ -22,7 +22,10 @@ from reelkeep.db.postgres.client import EmbeddedPostgres, acquire
 from reelkeep.errors import ErrorCode, ReelkeepError
 from reelkeep.tables import all_tables
 
-DEFER = "select procrastinate_defer_jobs_v1(array[row('q', 'work', 0, null, null, '{}', null)]::procrastinate_job_to_defer_v1[])"
+DEFER = (
+    "select procrastinate_defer_jobs_v1(array[row('q', 'work', 0, null, null, '{}', null)]"
+    "::procrastinate_job_to_defer_v1[])"
+)
 LOGINS = {
     "another_superuser": "superuser",
     "a_creator": "createrole",
@@ -35,7 +38,9 @@ all_tables()
 
 
 @pytest.fixture(scope="module", params=[None, *DEBIANS], ids=lambda folder: str(folder or "wheel"))
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedPostgres]:
     """A server without our roles, on which several roles may log in."""
     with acquire(tmp_path_factory.mktemp("logins"), binaries=request.param) as started:
         rules = started.socket_folder.parent / "pg_ident.conf"
@@ -53,7 +58,9 @@ def fresh(server: EmbeddedPostgres) -> Iterator[EmbeddedPostgres]:
     """The server without databases of a former test and without our two roles."""
     yield server
     with psycopg.connect(server.conninfo_of("postgres"), autocommit=True) as connection:
-        for (name,) in connection.execute("select datname from pg_database where datname like 'of_%'").fetchall():
+        for (name,) in connection.execute(
+            "select datname from pg_database where datname like 'of_%'"
+        ).fetchall():
             connection.execute(f'drop database "{name}" with (force)'.encode())
         for role in ("reelkeep_app", "reelkeep_sweep"):
             connection.execute(f"drop role if exists {role}".encode())

@@ -37,6 +37,8 @@ DECLARED = {
     "wma": ["audio/x-ms-wma", "video/x-ms-asf"],
     "avi": ["video/x-msvideo", "video/avi"],
 }
+#: (declared as, really): FLAC also comes in Ogg, and phones call M4A files AAC.
+SHARED_TYPES = {("flac", "ogg"), ("aac", "m4a"), ("aac", "mov"), ("aac", "3gp")}
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
@@ -48,7 +50,7 @@ def test_a_file_is_recognised_by_its_bytes_and_agrees_with_its_usual_types_alone
     for declared in DECLARED[kind]:
         assert types_agree(declared, found), declared
     for other, names in DECLARED.items():
-        if not {name.lower() for name in names} & {name.lower() for name in DECLARED[kind]}:
+        if FAMILIES[other] != FAMILIES[kind] and (other, kind) not in SHARED_TYPES:
             assert not types_agree(names[0], found), other
 
 

@@ -82,7 +82,7 @@ export const en = {
     optional: 'optional',
     submit: 'Make the account',
     failed: 'Not saved',
-    passwordHint: 'Twelve characters or more; a few words are best.',
+    passwordHint: 'Ten characters or more; a few words are best.',
     badLink: 'This link cannot be used',
     badLinkText: 'It was used already, or it has run out. Ask for a new one where you got it.',
     missingLink: 'The address has no link in it',

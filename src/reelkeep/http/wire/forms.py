@@ -42,7 +42,7 @@ class PostForm:
         self._value = bytearray()
         self._bytes = 0
         self._pieces: list[memoryview] = []
-        callbacks: "MultipartCallbacks" = {
+        callbacks: MultipartCallbacks = {
             "on_part_begin": self._on_part_begin,
             "on_header_field": self._on_header_field,
             "on_header_value": self._on_header_value,

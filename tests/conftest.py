@@ -1,0 +1,9 @@
+"""Fixtures that every test may ask for."""
+
+pytest_plugins = [
+    "tests.fixtures.browser",
+    "tests.fixtures.ceph",
+    "tests.fixtures.database",
+    "tests.fixtures.runtime",
+    "tests.fixtures.server",
+]

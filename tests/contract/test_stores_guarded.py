@@ -1,0 +1,184 @@
+"""What the guard adds to a store: refusal inside a unit of work, further tries, and a log."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from reelkeep.errors import ObjectNotFound, StoreRefused, StoreUnavailable
+from reelkeep.stores.guarded import Patience, guard
+from reelkeep.stores.local import LocalStore, LocalStoreConfig
+from reelkeep.stores.memory import MemoryStore
+from reelkeep.stores.protocol import ObjectFacts, OpensFiles, SignsUrls, Store, TicketLimits
+from reelkeep.stores.s3 import S3Store, S3StoreConfig
+from reelkeep.stores.signer import Credentials
+from reelkeep.transactions import IoInsideUnitOfWork, unit_of_work_open
+
+QUICK = Patience(tries_max=4, first_wait_seconds=0.001, wait_seconds_max=0.002)
+SOUND = bytes(range(256)) * 1024
+
+
+async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+class Unsteady(MemoryStore):
+    """A store in memory that fails as often as it is told to, in the midst of things where there is one."""
+
+    def __init__(self, faults: int, error: type[Exception] = StoreUnavailable) -> None:
+        super().__init__()
+        self.faults, self.error, self.calls = faults, error, 0
+
+    def fail(self) -> None:
+        self.calls += 1
+        if self.faults:
+            self.faults -= 1
+            raise self.error("The network is away.")
+
+    async def put(self, key: str, body: AsyncIterator[bytes], **facts: Any) -> ObjectFacts:
+        self.fail()
+        return await super().put(key, body, **facts)
+
+    async def head(self, key: str) -> ObjectFacts:
+        self.fail()
+        return await super().head(key)
+
+    async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        async for piece in super().read(key, start, end):
+            yield piece
+            self.fail()
+
+    async def copy(self, source_key: str, target_key: str) -> ObjectFacts:
+        facts = await super().copy(source_key, target_key)
+        self.fail()
+        return facts
+
+    async def delete(self, key: str) -> None:
+        await super().delete(key)
+        self.fail()
+
+    async def list_objects(self, prefix: str = "") -> AsyncIterator[ObjectFacts]:
+        self.fail()
+        async for facts in super().list_objects(prefix):
+            yield facts
+
+
+async def filled(faults: int, error: type[Exception] = StoreUnavailable) -> tuple[Unsteady, Store]:
+    inside = Unsteady(0, error)
+    await inside.put("a", pieces(SOUND))
+    inside.faults, inside.calls = faults, 0
+    return inside, guard(inside, QUICK)
+
+
+async def test_every_method_refuses_inside_a_unit_of_work(tmp_path: Path) -> None:
+    config = LocalStoreConfig("local", "recordings", tmp_path, "http://127.0.0.1:9", "key", "secret")
+    store = guard(LocalStore(config))
+    assert isinstance(store, OpensFiles)
+    with unit_of_work_open():
+        for call in (
+            lambda: store.put("a", pieces(b"x")),
+            lambda: store.head("a"),
+            lambda: store.copy("a", "b"),
+            lambda: store.delete("a"),
+            store.check,
+        ):
+            with pytest.raises(IoInsideUnitOfWork):
+                await call()
+        for begin in (lambda: store.read("a"), store.list_objects, lambda: store.path_of("a")):
+            with pytest.raises(IoInsideUnitOfWork):
+                begin()
+
+
+async def test_reading_begun_outside_refuses_to_go_on_inside_a_unit_of_work() -> None:
+    _, store = await filled(0)
+    reading = store.read("a")
+    with unit_of_work_open(), pytest.raises(IoInsideUnitOfWork):
+        await anext(reading)
+
+
+async def test_what_may_be_repeated_is_tried_again() -> None:
+    for faults in (1, 3):
+        _, store = await filled(faults)
+        assert (await store.head("a")).size_bytes == len(SOUND)
+        _, store = await filled(faults)
+        assert (await store.copy("a", "b")).key == "b"
+        _, store = await filled(faults)
+        assert [facts.key async for facts in store.list_objects()] == ["a"]
+        _, store = await filled(faults)
+        await store.delete("a")
+
+
+async def test_patience_ends() -> None:
+    inside, store = await filled(99)
+    with pytest.raises(StoreUnavailable):
+        await store.head("a")
+    assert inside.calls == QUICK.tries_max
+
+
+async def test_what_will_not_get_better_is_not_tried_again() -> None:
+    inside, store = await filled(99, StoreRefused)
+    with pytest.raises(StoreRefused):
+        await store.head("a")
+    inside, store = await filled(0)
+    with pytest.raises(ObjectNotFound):
+        await store.head("none")
+    assert inside.calls == 1
+
+
+async def test_a_write_is_not_tried_again_because_its_body_is_spent() -> None:
+    inside, store = await filled(1)
+    with pytest.raises(StoreUnavailable):
+        await store.put("b", pieces(b"x"))
+    assert inside.calls == 1
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, None), (5, len(SOUND) - 5)])
+async def test_a_broken_read_goes_on_from_the_byte_reached(start: int, end: int | None) -> None:
+    _, store = await filled(3)
+    body = b"".join([piece async for piece in store.read("a", start, end)])
+    assert hashlib.sha256(body).digest() == hashlib.sha256(SOUND[start:end]).digest()
+
+
+async def test_it_shows_the_abilities_of_the_store_inside_and_no_others(tmp_path: Path) -> None:
+    local = guard(
+        LocalStore(LocalStoreConfig("local", "recordings", tmp_path, "http://host:9", "key", "secret"))
+    )
+    s3 = guard(S3Store(S3StoreConfig("s3", "bucket", credentials=Credentials("key", "secret"))))
+    memory = guard(MemoryStore())
+    shown = [(isinstance(store, SignsUrls), isinstance(store, OpensFiles)) for store in (local, s3, memory)]
+    assert shown == [(True, True), (True, False), (False, False)]
+    assert isinstance(local, SignsUrls)
+    assert local.client_origin == "http://host:9"
+    ticket = local.ticket_post(TicketLimits("a", "audio/mp4", 60, 10))
+    assert ticket.url == "http://host:9/s3/recordings"
+    assert (local.name, local.bucket, local.abilities.shared) == ("local", "recordings", False)
+    assert isinstance(s3, SignsUrls)
+    assert s3.client_origin == "https://bucket.s3.us-east-1.amazonaws.com"
+
+
+async def test_every_operation_is_logged_with_what_it_took() -> None:
+    _, store = await filled(1)
+    with structlog.testing.capture_logs() as lines:
+        _ = [piece async for piece in store.read("a")]
+        await store.put("b", pieces(b"12345"))
+        with pytest.raises(ObjectNotFound):
+            await store.head("none")
+    again, read, put, head = lines
+    assert (again["log_level"], again["failures"]) == ("warning", 1)
+    assert isinstance(again["exc_info"], StoreUnavailable)
+    assert (read["action"], read["key"], read["bytes"], read["failures"]) == ("read", "a", len(SOUND), 1)
+    assert (put["action"], put["bytes"], put["store"]) == ("put", 5, "memory")
+    assert head["found"] is False
+    assert all(line["duration_ms"] >= 0 for line in lines)
+
+
+async def test_a_failure_is_logged_with_its_stack() -> None:
+    _, store = await filled(99)
+    with structlog.testing.capture_logs() as lines, pytest.raises(StoreUnavailable):
+        await store.head("a")
+    assert lines[-1]["log_level"] == "error"
+    assert lines[-1]["exc_info"].__traceback__ is not None

@@ -1,0 +1,43 @@
+import { useQueryClient } from '@tanstack/react-query';
+import { useEffect, useRef } from 'react';
+
+import { keys } from '@/api/queries';
+import { t } from '@/messages';
+import { isBusy, type Upload } from '@/uploads/state';
+import { uploads, useUploads } from '@/uploads/use';
+import { announce } from '@/ui';
+
+/** Tells the lists and the ears what uploads do: their start, each quarter, their end. */
+export function useUploadNews(): void {
+  const client = useQueryClient();
+  const all = useUploads();
+  const heard = useRef(new Map<string, number>());
+
+  useEffect(() => {
+    const refresh = () => void client.invalidateQueries({ queryKey: keys.lists });
+    uploads.onSafe = (upload) => {
+      announce(t.uploads.announceSafe(upload.name));
+      refresh();
+    };
+    uploads.onFailed = (upload) => {
+      announce(t.uploads.announceFailed(upload.name));
+      refresh();
+    };
+  }, [client]);
+
+  useEffect(() => {
+    const begun = all.filter((upload) => isBusy(upload) && !heard.current.has(upload.id));
+    if (begun.length > 0) {
+      announce(t.uploads.announceStart(begun.length));
+      void client.invalidateQueries({ queryKey: keys.lists });
+    }
+    for (const upload of all.filter(isBusy)) {
+      const quarter = quarterOf(upload);
+      const before = heard.current.get(upload.id) ?? 0;
+      if (quarter > before && quarter < 4) announce(t.uploads.announceQuarter(upload.name, quarter * 25));
+      heard.current.set(upload.id, Math.max(before, quarter));
+    }
+  }, [all, client]);
+}
+
+const quarterOf = ({ sent, size }: Upload) => Math.floor((sent / Math.max(1, size)) * 4);
