@@ -84,4 +84,7 @@ def _rendering(log_format: LogFormat, file: Path | None) -> list[structlog.types
     drop_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if log_format == "json":
         return [drop_meta, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    return [drop_meta, structlog.dev.ConsoleRenderer(colors=file is None and sys.stderr.isatty())]
+    colors = file is None and sys.stderr.isatty()
+    # The default shows the variables of every frame: passwords and transcripts among them.
+    plain = structlog.dev.plain_traceback
+    return [drop_meta, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]

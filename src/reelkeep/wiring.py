@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from reelkeep.blobs.models import StoreRow
 from reelkeep.clock import SystemClock
 from reelkeep.db import migrate
-from reelkeep.db.database import Database
+from reelkeep.db.database import Database, conninfo_of
 from reelkeep.db.postgres.client import EmbeddedPostgres, acquire
 from reelkeep.errors import ErrorCode, ReelkeepError
 from reelkeep.runtime import Runtime, Secrets, Stores
@@ -91,7 +91,7 @@ def _make_data_folder(data: Path) -> None:
 
 async def _database_source(settings: Settings, stack: AsyncExitStack) -> str | EmbeddedPostgres:
     if settings.database_url:
-        return settings.database_url.get_secret_value()
+        return conninfo_of(settings.database_url.get_secret_value())
     server = await asyncio.to_thread(
         acquire, settings.data, binaries=settings.postgres_bin, system_user=settings.postgres_user
     )

@@ -217,6 +217,24 @@ async def test_a_copy_made_while_its_source_is_overwritten_is_one_or_the_other(s
         assert (await store.head(f"copy/{turn}")).etag == hashlib.md5(found).hexdigest()
 
 
+async def test_a_read_during_overwrites_is_one_or_the_other(store: Store) -> None:
+    bodies = [b"one" * 1000, b"other" * 1000]
+    await put(store, "a", bodies[0])
+    done = asyncio.Event()
+
+    async def overwrite() -> None:
+        for turn in range(40):
+            await put(store, "a", bodies[turn % 2])
+        done.set()
+
+    async def read() -> None:
+        while not done.is_set():
+            assert await whole(store, "a") in bodies
+            await asyncio.sleep(0)
+
+    await asyncio.gather(overwrite(), read(), read(), read())
+
+
 async def test_a_list_has_every_key_of_a_prefix_in_key_order(store: Store) -> None:
     names = ["a", "a-b", "a.json", "a.d", "a/b", "a/b.d/c", "a/b-c", "a0", "ab/c", "b", "a/b/x.bytes", "B/c"]
     for name in names:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import random
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -177,8 +178,12 @@ def unfinished(ceph: Ceph, config: S3StoreConfig) -> list[Any]:
 async def test_a_list_of_several_pages_is_whole(config: S3StoreConfig, ceph: Ceph) -> None:
     store, client = S3Store(config), ceph.client()
     names = sorted(f"many/{n:x}" for n in range(1005))
-    for name in names:
+
+    def make(name: str) -> None:
         client.put_object(Bucket=config.bucket, Key=f"reelkeep/{name}", Body=b"")
+
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(make, names))
     assert [facts.key async for facts in store.list_objects("many/")] == names
     await store.close()
 
@@ -190,11 +195,13 @@ async def test_tickets_and_links_work_below_a_prefix(config: S3StoreConfig) -> N
     assert post.fields["x-amz-server-side-encryption"] == "AES256"
     assert put.fields["x-amz-server-side-encryption"] == "AES256"
     body, headers = form_body(post.fields, b"posted")
-    assert httpx.post(post.url, content=body, headers=headers).status_code == 204
+    client = httpx.AsyncClient()
+    assert (await client.post(post.url, content=body, headers=headers)).status_code == 204
     assert await whole(store, "incoming/a") == b"posted"
-    assert httpx.put(put.url, content=b"put", headers=put.fields).status_code == 200
+    assert (await client.put(put.url, content=b"put", headers=put.fields)).status_code == 200
     link = store.url_get("incoming/a", 60, content_type="audio/x-m4a", download_as="ä.m4a")
-    answer = httpx.get(link)
+    answer = await client.get(link)
+    await client.aclose()
     assert (answer.content, answer.headers["content-type"]) == (b"put", "audio/x-m4a")
     await store.close()
 

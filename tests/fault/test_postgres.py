@@ -198,6 +198,8 @@ def stopped_cluster(data: Path) -> tuple[Path, Path]:
 
 def leave_stale_files(cluster: Path, sockets: Path, pid: int) -> None:
     owner = cluster.stat()
+    sockets.mkdir(mode=0o700, parents=True)
+    os.chown(sockets, owner.st_uid, owner.st_gid)
     lines = f"{pid}\n{cluster}\n1700000000\n5432\n{sockets}\n\n  5432001   1\nready   \n"
     for path in (cluster / "postmaster.pid", sockets / f"{SOCKET}.lock"):
         path.write_text(lines)
@@ -212,6 +214,7 @@ def test_stale_files_that_name_a_living_process_are_no_obstacle(data: Path) -> N
 
 def test_stale_files_that_name_a_zombie_are_no_obstacle(data: Path) -> None:
     cluster, sockets = stopped_cluster(data)
+    assert not sockets.exists()
     zombie = subprocess.Popen(["/bin/true"], cwd=cluster)
     os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
     leave_stale_files(cluster, sockets, zombie.pid)
@@ -234,13 +237,15 @@ def test_a_server_that_somebody_else_started_is_left_alone(data: Path) -> None:
             cwd="/",
             stderr=subprocess.DEVNULL,
         )
-        eventually((Path(elsewhere) / SOCKET).exists)
-        with pytest.raises(ReelkeepError, match=f"process {foreign.pid}"):
-            acquire(data)
-        assert foreign.poll() is None
-        foreign.send_signal(signal.SIGINT)
-        foreign.wait()
-        os.close(folder)
+        try:
+            eventually((Path(elsewhere) / SOCKET).exists)
+            with pytest.raises(ReelkeepError, match=f"process {foreign.pid}"):
+                acquire(data)
+            assert foreign.poll() is None
+        finally:
+            foreign.send_signal(signal.SIGINT)
+            foreign.wait()
+            os.close(folder)
 
 
 def test_a_copy_of_the_folder_never_leads_to_the_original(data: Path) -> None:
@@ -388,10 +393,13 @@ class TestAsRoot:
         libraries = wheel.with_name(f"{wheel.name}.libs")
         shutil.copytree(libraries, closed / libraries.name)
         found = find_binaries(closed / wheel.name / "pginstall18" / "bin")
-        with tempfile.TemporaryDirectory() as target:
-            Path(target).chmod(0o755)
-            monkeypatch.setattr(binaries, "COPIES", Path(target))
+        with tempfile.TemporaryDirectory() as parent:
+            Path(parent).chmod(0o755)
+            target = Path(parent) / "reelkeep"
+            monkeypatch.setattr(binaries, "COPIES", target)
+            before = os.umask(0o077)
             reachable = binaries.binaries_for(server_user(tmp_path), found)
+            os.umask(before)
             assert reachable.folder.is_relative_to(target)
             assert reachable.version == found.version
             assert binaries.binaries_for(server_user(tmp_path), reachable) == reachable

@@ -5,6 +5,8 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import select
+from tests.fixtures.runtime import Person, add_person, client_of
+from tests.service.test_uploads import SOUND, complete, initiate, send
 
 from reelkeep.errors import ErrorCode, MediaError, StoreUnavailable
 from reelkeep.events.models import Event
@@ -14,8 +16,6 @@ from reelkeep.recordings.models import Recording, Step, StepKind, StepState
 from reelkeep.recordings.perform import Outcome, perform
 from reelkeep.recordings.runs import Run, RunLost
 from reelkeep.runtime import Runtime
-from tests.fixtures.runtime import Person, add_person, client_of
-from tests.service.test_uploads import SOUND, complete, initiate, send
 
 
 @pytest.fixture
@@ -130,7 +130,9 @@ async def test_an_orderly_stop_gives_the_attempt_back(runtime: Runtime, somebody
     assert (step.state, step.attempts, step.run_id) == (StepState.TODO, 0, None)
 
 
-async def test_a_store_that_is_away_costs_the_recording_no_attempt(runtime: Runtime, somebody: Person) -> None:
+async def test_a_store_that_is_away_costs_the_recording_no_attempt(
+    runtime: Runtime, somebody: Person
+) -> None:
     recording_id = await uploaded(runtime, somebody)
 
     async def work(_run: Run) -> Outcome:

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
+from tests.fixtures.runtime import Person, client_of
+from tests.service.test_uploads import SOUND, complete, download, initiate, keys, send
 
 from reelkeep.clock import SystemClock, new_id
 from reelkeep.recordings.models import Recording
 from reelkeep.runtime import Runtime
 from reelkeep.uploads.models import Upload, UploadState
 from reelkeep.uploads.sweep import sweep_incoming, sweep_uploads
-from tests.fixtures.runtime import Person, client_of
-from tests.service.test_uploads import SOUND, complete, download, initiate, keys, send
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,14 @@ def later(runtime: Runtime, **ahead: float) -> Runtime:
     return replace(runtime, clock=LateClock(timedelta(**ahead)))
 
 
-async def upload_and_status(runtime: Runtime, person: Person, recording_id: str) -> tuple[str, str, str | None]:
+async def upload_and_status(
+    runtime: Runtime, person: Person, recording_id: str
+) -> tuple[str, str, str | None]:
     """States of the upload and the recording, and the failure's code."""
     async with runtime.database.work(person.organization_id) as session:
-        upload = (await session.scalars(select(Upload).where(Upload.recording_id == UUID(recording_id)))).one()
+        upload = (
+            await session.scalars(select(Upload).where(Upload.recording_id == UUID(recording_id)))
+        ).one()
         recording = await session.get_one(Recording, (person.organization_id, UUID(recording_id)))
     return upload.state, recording.status, recording.failure_code
 

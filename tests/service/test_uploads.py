@@ -8,6 +8,8 @@ from uuid import UUID
 import httpx
 import pytest
 from sqlalchemy import func, select
+from tests.fixtures.media import beeps, wav
+from tests.fixtures.runtime import Person, add_person, client_of
 
 from reelkeep.blobs.models import Blob, Copy
 from reelkeep.errors import ReelkeepError
@@ -15,8 +17,6 @@ from reelkeep.recordings.models import Recording, Step
 from reelkeep.runtime import Runtime
 from reelkeep.uploads.models import Upload
 from reelkeep.uploads.seal import Claims, seal
-from tests.fixtures.media import beeps, wav
-from tests.fixtures.runtime import Person, add_person, client_of
 
 SOUND = wav(beeps(1.0))
 OTHER_SOUND = wav(beeps(2.0))
@@ -153,7 +153,10 @@ async def test_what_is_in_the_file_is_looked_at_and_not_believed(
     any_runtime: Runtime, person: Person
 ) -> None:
     async with client_of(any_runtime, person) as client:
-        for body, code in ((b"<html>no sound</html>" * 40, "UNSUPPORTED_TYPE"), (b"fLaC" + SOUND, "TYPE_MISMATCH")):
+        for body, code in (
+            (b"<html>no sound</html>" * 40, "UNSUPPORTED_TYPE"),
+            (b"fLaC" + SOUND, "TYPE_MISMATCH"),
+        ):
             ticket = await initiate(client)
             await send(client, ticket, body)
             answer = await complete(client, ticket)
@@ -232,7 +235,9 @@ async def test_a_ticket_that_cannot_be_given_is_refused_with_the_reason(
     assert await count(runtime, person, Recording) == 0
 
 
-async def test_another_organization_can_neither_see_nor_complete_an_upload(any_runtime: Runtime, person: Person) -> None:
+async def test_another_organization_can_neither_see_nor_complete_an_upload(
+    any_runtime: Runtime, person: Person
+) -> None:
     stranger = await add_person(any_runtime)
     async with client_of(any_runtime, person) as client, client_of(any_runtime, stranger) as other:
         ticket = await initiate(client)

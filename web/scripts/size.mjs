@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 
 const root = new URL('../../src/reelkeep/http/static/', import.meta.url);
-const manifest = JSON.parse(readFileSync(new URL('.vite/manifest.json', root), 'utf8'));
+const manifest = JSON.parse(readFileSync(new URL('../build/manifest.json', import.meta.url), 'utf8'));
 const weigh = (file) => gzipSync(readFileSync(new URL(file, root)), { level: 9 }).length / 1024;
 
 function files(entries) {

@@ -65,7 +65,7 @@ const appRoute = createRoute({
   getParentRoute: () => rootRoute,
   id: 'app',
   beforeLoad: async ({ location }) => {
-    const me = await queries.ensureQueryData(meQuery);
+    const me = await queries.query({ ...meQuery, staleTime: 'static' });
     if (!me) throw redirect({ to: '/login', search: { next: location.href } });
     setCsrfToken(me.csrf_token);
   },

@@ -49,9 +49,9 @@ class TenantTable:
     __sweep_columns__: ClassVar[tuple[str, ...]] = ()
 
     organization_id: Mapped[UUID] = mapped_column(
-        ForeignKey("organization.id", ondelete="CASCADE"), primary_key=True
+        ForeignKey("organization.id", ondelete="CASCADE"), primary_key=True, sort_order=-2
     )
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id, sort_order=-1)
 
 
 def tenant_reference(column: str, table: str, ondelete: str = "CASCADE") -> ForeignKeyConstraint:

@@ -7,19 +7,9 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Identity, Index, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.types import UserDefinedType
 
 from reelkeep.db.base import Base, TenantTable
-
-
-class Xid8(UserDefinedType[int]):
-    """Postgres' 64-bit transaction id."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: Any) -> str:
-        """The name of the type in SQL."""
-        return "xid8"
+from reelkeep.db.types import Xid8
 
 
 class Event(TenantTable, Base):

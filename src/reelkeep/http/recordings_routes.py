@@ -160,7 +160,7 @@ async def rerun(
     """Do one step again, with the parameters it was first given where no new ones are."""
     runtime = runtime_of(request)
     parameters = body.model_dump(exclude_none=True) if body else {}
-    _check_engine(runtime, parameters.get("engine"))
+    check_engine(runtime, parameters.get("engine"))
     async with runtime.database.work(caller.organization_id) as session:
         await change.rerun_step(
             session,
@@ -174,7 +174,8 @@ async def rerun(
     return await detail(runtime, caller.organization_id, recording_id)
 
 
-def _check_engine(runtime: Runtime, name: str | None) -> None:
+def check_engine(runtime: Runtime, name: str | None) -> None:
+    """Raise `ENGINE_UNKNOWN`, with the known ones, for an engine that does not exist."""
     known = [engine.facts.name for engine in runtime.engines]
     if name is not None and name not in (AUTO, *known):
         raise unknown_engine(name, known)

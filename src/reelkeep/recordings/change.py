@@ -22,7 +22,7 @@ async def rename(session: AsyncSession, organization_id: UUID, recording_id: UUI
 
 
 async def move_to_trash(
-    session: AsyncSession, organization_id: UUID, recording_id: UUID, actor_user_id: UUID, now: datetime
+    session: AsyncSession, organization_id: UUID, recording_id: UUID, actor_user_id: UUID | None, now: datetime
 ) -> None:
     """Hide the recording from every list but the trash; nothing of it is removed. Twice is once."""
     recording = await get_recording(session, organization_id, recording_id, deleted=True)
@@ -33,7 +33,7 @@ async def move_to_trash(
 
 
 async def restore(
-    session: AsyncSession, organization_id: UUID, recording_id: UUID, actor_user_id: UUID
+    session: AsyncSession, organization_id: UUID, recording_id: UUID, actor_user_id: UUID | None
 ) -> None:
     """Take the recording out of the trash; work that waited for it goes on."""
     recording = await get_recording(session, organization_id, recording_id, deleted=True)
@@ -53,7 +53,7 @@ async def rerun_step(
     kind: StepKind,
     *,
     parameters: dict[str, Any],
-    actor_user_id: UUID,
+    actor_user_id: UUID | None,
     now: datetime,
 ) -> None:
     """Do one step again, with the parameters it was first given where no new ones are.
@@ -105,5 +105,5 @@ def _reset(step: Step, parameters: dict[str, Any], now: datetime) -> None:
     step.parameters = {**(step.parameters or {}), **parameters}
 
 
-def _tell(session: AsyncSession, recording: Recording, kind: str, actor_user_id: UUID) -> None:
+def _tell(session: AsyncSession, recording: Recording, kind: str, actor_user_id: UUID | None) -> None:
     append(session, recording.organization_id, kind, recording_id=recording.id, actor_user_id=actor_user_id)

@@ -5,11 +5,14 @@ import json
 import re
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reelkeep.speech import formats
 from reelkeep.speech.protocol import Segment, Word
+
+# How fast a loaded machine is says nothing about the rule.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 SRT_TIMES = re.compile(r"(\d{2,}):(\d\d):(\d\d),(\d{3}) --> (\d{2,}):(\d\d):(\d\d),(\d{3})")
 VTT_TIMES = re.compile(r"(\d{2,}):(\d\d):(\d\d)\.(\d{3}) --> (\d{2,}):(\d\d):(\d\d)\.(\d{3})")
@@ -58,6 +61,7 @@ def letters(text: str) -> str:
     return "".join(formats.plain(text).split())
 
 
+@patient
 @given(segments())
 def test_every_word_is_in_the_webvtt_file_once_and_in_order(given_segments: list[Segment]) -> None:
     file = formats.to_vtt([Segment(s.start, s.end, s.text, s.words) for s in given_segments])
@@ -66,6 +70,7 @@ def test_every_word_is_in_the_webvtt_file_once_and_in_order(given_segments: list
     assert letters(shown) == letters(" ".join(segment.text for segment in ordered))
 
 
+@patient
 @given(segments())
 def test_no_cue_of_a_webvtt_file_holds_raw_markup(given_segments: list[Segment]) -> None:
     for _, _, lines in parsed(formats.to_vtt(given_segments), VTT_TIMES):
@@ -73,6 +78,7 @@ def test_no_cue_of_a_webvtt_file_holds_raw_markup(given_segments: list[Segment])
         assert not re.search(r"[<>]|&(?!amp;|lt;|gt;)", without_voice + "".join(lines[1:]))
 
 
+@patient
 @given(segments())
 def test_cues_are_short_never_empty_and_never_end_before_they_begin(given_segments: list[Segment]) -> None:
     for file, times in (
@@ -87,12 +93,14 @@ def test_cues_are_short_never_empty_and_never_end_before_they_begin(given_segmen
         assert all(len(line) <= formats.LINE_CHARACTERS_MAX for line in cue.lines)
 
 
+@patient
 @given(segments())
 def test_subrip_cues_are_numbered_from_one(given_segments: list[Segment]) -> None:
     blocks = [block for block in formats.to_srt(given_segments).rstrip("\n").split("\n\n") if block]
     assert [block.split("\n")[0] for block in blocks] == [str(number + 1) for number in range(len(blocks))]
 
 
+@patient
 @given(segments())
 def test_plain_data_survives_json(given_segments: list[Segment]) -> None:
     data = formats.to_data(given_segments)

@@ -4,7 +4,7 @@ import { useEffect, useState } from 'react';
 import type { RecordingStatus } from '@/api/types';
 import { t } from '@/messages';
 import { TextInput } from '@/ui';
-import { NativeSelect } from '@/ui/shell';
+import { Select } from '@/ui/shell';
 
 import styles from './Library.module.css';
 
@@ -29,11 +29,11 @@ export function FilterBar({ filter, onFilter }: Props) {
   return (
     <search className={styles['filters']} aria-label={t.library.filters}>
       <SearchField filter={filter} onFilter={onFilter} />
-      <NativeSelect
-        aria-label={t.library.stateLabel}
+      <Select
+        label={t.library.stateLabel}
         size="md"
         value={filter.status ?? ''}
-        onChange={(event) => choose(event.currentTarget.value)}
+        onChange={choose}
         data={[{ value: '', label: t.library.anyState }, ...STATES.map((value) => ({ value, label: t.status[value] }))]}
       />
     </search>

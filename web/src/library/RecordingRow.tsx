@@ -22,8 +22,8 @@ export function RecordingRow({ recording }: { recording: Recording }) {
         <MiniWave bars={recording.waveform} />
       </div>
       <div className={styles['name']}>
-        <Link to="/recordings/$id" params={{ id: recording.id }} className={styles['title']} dir="auto">
-          {title}
+        <Link to="/recordings/$id" params={{ id: recording.id }} className={styles['title']}>
+          <bdi>{title}</bdi>
         </Link>
         <span className={styles['facts']}>
           <time dateTime={recording.created_at}>{timeOfDay(recording.created_at)}</time>

@@ -45,7 +45,7 @@ export function MePage() {
           <SegmentedControl
             aria-labelledby={id}
             value={colorScheme}
-            onChange={(value) => setColorScheme(value as typeof colorScheme)}
+            onChange={(value) => setColorScheme(value)}
             data={[
               { value: 'auto', label: t.mePage.auto },
               { value: 'light', label: t.mePage.light },

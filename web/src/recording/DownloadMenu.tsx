@@ -42,7 +42,6 @@ export function DownloadMenu({ id, transcriptReady, originalReady }: Props) {
             href={`/api/v1/recordings/${id}/transcript?format=${format}`}
             download
             disabled={!transcriptReady}
-            data-disabled={!transcriptReady || undefined}
           >
             {label}
           </Menu.Item>

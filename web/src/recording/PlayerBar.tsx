@@ -9,7 +9,7 @@ import { savedPosition } from '@/player/positions';
 import { player, usePlayer } from '@/player/use';
 import { useOnline } from '@/shell/useOnline';
 import { announce, Button, Problem } from '@/ui';
-import { IconButton, NativeSelect } from '@/ui/shell';
+import { IconButton, Select } from '@/ui/shell';
 
 import styles from './Player.module.css';
 import type { SoundOfPage } from './useSound';
@@ -45,14 +45,14 @@ export function PlayerBar({ recording, ready, peaksReady, sound, following, onFo
           size={48}
           disabled={!ready}
         />
-        <IconButton icon={RotateCcw} label={t.player.back(10)} onClick={() => void sound.seek(sound.now() - 10)} size={44} disabled={!ready} />
-        <IconButton icon={RotateCw} label={t.player.forward(30)} onClick={() => void sound.seek(sound.now() + 30)} size={44} disabled={!ready} />
+        <IconButton icon={RotateCcw} figure={10} label={t.player.back(10)} onClick={() => void sound.seek(sound.now() - 10)} size={44} disabled={!ready} />
+        <IconButton icon={RotateCw} figure={30} label={t.player.forward(30)} onClick={() => void sound.seek(sound.now() + 30)} size={44} disabled={!ready} />
         <PlayerClock duration={duration} sound={sound} />
-        <NativeSelect
-          className={styles['speed'] ?? ''}
-          aria-label={t.player.speed}
+        <Select
+          className={styles['speed']}
+          label={t.player.speed}
           value={String(rate)}
-          onChange={(event) => player.setRate(Number(event.currentTarget.value))}
+          onChange={(value) => player.setRate(Number(value))}
           data={RATES.map((value) => ({ value: String(value), label: t.player.speedValue(value) }))}
         />
         <IconButton icon={ChevronsDown} label={t.player.follow} onClick={() => onFollow(!following)} pressed={following} className={styles['follow']} size={44} />
@@ -86,7 +86,9 @@ function PlayerClock({ duration, sound }: { duration: number; sound: SoundOfPage
       <time ref={element} data-clock>
         0:00
       </time>{' '}
-      / <time>{clock(duration)}</time>
+      <span>
+        / <time>{clock(duration)}</time>
+      </span>
     </span>
   );
 }

@@ -44,8 +44,8 @@ export function RecordingBody({ recording, at, children }: Props) {
     ready,
     startAt: at,
   });
-  const steps = useRef<((direction: 1 | -1) => void) | null>(null);
-  const onStep = useCallback((direction: 1 | -1) => steps.current?.(direction), []);
+  const stepRef = useRef<((direction: 1 | -1) => void) | null>(null);
+  const onStep = useCallback((direction: 1 | -1) => stepRef.current?.(direction), []);
   const toggleFollow = useCallback(() => setFollowing((on) => !on), []);
   const showHelp = useCallback(() => setHelp(true), []);
   useKeys({ sound, onFollow: toggleFollow, onHelp: showHelp, onStep });
@@ -92,7 +92,7 @@ export function RecordingBody({ recording, at, children }: Props) {
             sound={sound}
             following={following}
             onFollow={setFollowing}
-            steps={steps}
+            stepRef={stepRef}
           />
         </section>
         <aside className={styles['aside']} aria-label={t.recording.details}>

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useEffect, useRef } from 'react';
+import { useEffect, useRef, type RefObject } from 'react';
 
 import { stillWorking, transcriptQuery } from '@/api/queries';
 import type { RecordingDetail, Step } from '@/api/types';
@@ -19,7 +19,7 @@ interface Props {
   sound: SoundOfPage;
   following: boolean;
   onFollow: (on: boolean) => void;
-  steps: { current: ((direction: 1 | -1) => void) | null };
+  stepRef: RefObject<((direction: 1 | -1) => void) | null>;
 }
 
 const stepOf = (recording: RecordingDetail, kind: Step['kind']) => recording.steps.find((step) => step.kind === kind);

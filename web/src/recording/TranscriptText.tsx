@@ -1,4 +1,4 @@
-import { memo, useCallback, useEffect, useMemo, useRef, useState, type MouseEvent } from 'react';
+import { memo, useCallback, useEffect, useMemo, useRef, useState, type MouseEvent, type RefObject } from 'react';
 import { WindowVirtualizer, type WindowVirtualizerHandle } from 'virtua';
 
 import type { Transcript } from '@/api/types';
@@ -18,10 +18,10 @@ interface Props {
   following: boolean;
   onFollow: (on: boolean) => void;
   /** Goes to the part before or after; filled in for the keys. */
-  steps: { current: ((direction: 1 | -1) => void) | null };
+  stepRef: RefObject<((direction: 1 | -1) => void) | null>;
 }
 
-export function TranscriptText({ transcript, sound, following, onFollow, steps }: Props) {
+export function TranscriptText({ transcript, sound, following, onFollow, stepRef }: Props) {
   const all = useMemo(() => buildRows(transcript), [transcript]);
   const mounted = useRef(new Map<number, HTMLElement>());
   const list = useRef<WindowVirtualizerHandle>(null);
@@ -29,14 +29,14 @@ export function TranscriptText({ transcript, sound, following, onFollow, steps }
   const { now, seek } = sound;
 
   useEffect(() => {
-    steps.current = (direction) => {
+    stepRef.current = (direction) => {
       const target = all.rows[Math.max(0, rowAt(all.rows, now() + 0.05) + direction)];
       if (target) void seek(target.start);
     };
     return () => {
-      steps.current = null;
+      stepRef.current = null;
     };
-  }, [steps, all, now, seek]);
+  }, [stepRef, all, now, seek]);
 
   const scrollTo = useCallback((row: number, smooth: boolean) => {
     list.current?.scrollToIndex(row, { align: 'center', smooth });

@@ -14,6 +14,12 @@ function segment(start: number, text: string, speaker: string | null = null): Se
   return { start, end: start + words.length * 0.5, speaker, text: ` ${text}`, confidence: null, words };
 }
 
+function firstRow({ rows }: ReturnType<typeof buildRows>) {
+  const [row] = rows;
+  if (!row) throw new Error('no rows');
+  return row;
+}
+
 describe('rows', () => {
   it('join segments of one speaker and break at pauses and at another speaker', () => {
     const { rows } = buildRows({
@@ -37,7 +43,7 @@ describe('rows', () => {
   it('can be played where the engine gave no word times', () => {
     const all = buildRows({ segments: [{ ...segment(3, 'no word times'), words: [] }] });
     expect(Array.from(all.starts)).toEqual([3]);
-    expect(wordAtOffset(all, all.rows[0]!, 8)).toBe(0);
+    expect(wordAtOffset(all, firstRow(all), 8)).toBe(0);
   });
 
   it('of silence are none', () => {
@@ -60,6 +66,6 @@ describe('the word at a time', () => {
 
 it('a place in the text gives the word that is there', () => {
   const all = buildRows({ segments: [segment(0, 'one two three')] });
-  const row = all.rows[0]!;
+  const row = firstRow(all);
   expect([0, 2, 3, 4, 8, 99].map((offset) => wordAtOffset(all, row, offset))).toEqual([0, 0, 0, 1, 2, 2]);
 });

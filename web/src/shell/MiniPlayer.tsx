@@ -23,8 +23,8 @@ export function MiniPlayer({ pageOf }: { pageOf: string | null }) {
         variant="filled"
         size={36}
       />
-      <Link to="/recordings/$id" params={{ id: sound.id }} className={styles['title']} dir="auto">
-        {sound.title}
+      <Link to="/recordings/$id" params={{ id: sound.id }} className={styles['title']}>
+        <bdi>{sound.title}</bdi>
       </Link>
       {problem ? (
         <span className={styles['problem']}>{t.player.failed}</span>

@@ -19,8 +19,8 @@ export function UploadRow({ upload }: { upload: Upload }) {
   return (
     <li className={styles['row']} data-phase={phase}>
       <div className={styles['what']}>
-        <span className={styles['name']} dir="auto" title={name}>
-          {name}
+        <span className={styles['name']} title={name}>
+          <bdi>{name}</bdi>
         </span>
         <Phase upload={upload} />
         {shownProblem && (

@@ -1,4 +1,4 @@
-import { useState, type FormEvent } from 'react';
+import { useState, type SyntheticEvent } from 'react';
 
 /** A form that is sent once at a time and keeps what was typed when it fails. */
 export function useForm<Values extends Record<string, string>, Answer>(
@@ -16,7 +16,7 @@ export function useForm<Values extends Record<string, string>, Answer>(
       setValues((before) => ({ ...before, [name]: value }));
     },
   });
-  const submit = (event: FormEvent) => {
+  const submit = (event: SyntheticEvent) => {
     event.preventDefault();
     setBusy(true);
     setError(null);

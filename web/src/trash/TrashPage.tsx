@@ -59,8 +59,8 @@ function TrashRow({ recording }: { recording: Recording }) {
   return (
     <li className={styles['row']}>
       <div className={styles['what']}>
-        <Link to="/recordings/$id" params={{ id: recording.id }} className={styles['name']} dir="auto">
-          {title}
+        <Link to="/recordings/$id" params={{ id: recording.id }} className={styles['name']}>
+          <bdi>{title}</bdi>
         </Link>
         {recording.deleted_at && (
           <span className={styles['when']}>{t.trashPage.deleted(dateAndTime(recording.deleted_at))}</span>

@@ -1,6 +1,8 @@
 import { ActionIcon, Tooltip } from '@mantine/core';
 import type { LucideIcon } from 'lucide-react';
 
+import styles from './IconButton.module.css';
+
 interface Props {
   icon: LucideIcon;
   /** Its name, shown as a tooltip and said by screen readers. */
@@ -10,10 +12,12 @@ interface Props {
   size?: number;
   pressed?: boolean;
   disabled?: boolean;
+  /** A small number inside the icon. */
+  figure?: number;
   className?: string | undefined;
 }
 
-export function IconButton({ icon: Icon, label, onClick, variant = 'subtle', size = 40, pressed, disabled, className }: Props) {
+export function IconButton({ icon: Icon, label, onClick, variant = 'subtle', size = 40, pressed, disabled, figure, className }: Props) {
   return (
     <Tooltip label={label}>
       <ActionIcon
@@ -24,9 +28,14 @@ export function IconButton({ icon: Icon, label, onClick, variant = 'subtle', siz
         radius={variant === 'filled' ? '50%' : 6}
         onClick={onClick}
         disabled={disabled ?? false}
-        className={className}
+        className={[styles['button'], className].filter(Boolean).join(' ')}
       >
-        <Icon size={20} strokeWidth={1.75} aria-hidden />
+        <Icon size={figure === undefined ? 20 : 28} strokeWidth={figure === undefined ? 1.75 : 1.25} aria-hidden />
+        {figure !== undefined && (
+          <span className={styles['figure']} aria-hidden>
+            {figure}
+          </span>
+        )}
       </ActionIcon>
     </Tooltip>
   );

@@ -71,6 +71,8 @@ function ToastCard({ toast: { id, text, action, problem } }: { toast: Toast }) {
     action?.run();
   };
   return (
+    // Being looked at keeps it; its buttons are what is pressed.
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
     <li
       className={styles['toast']}
       data-problem={problem || undefined}

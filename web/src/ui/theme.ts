@@ -9,6 +9,14 @@ const accent: MantineColorsTuple = [
   '#e3f1ee', '#c5e2dc', '#9fd0c6', '#74bcae', '#45a592', '#238d7a', '#0f6b5c', '#0f6b5c', '#0b5548', '#073d34',
 ];
 
+// Mantine draws fields and segments with steps of these two: 4 is a control's border, 6 and 8 are surface and ground.
+const dark: MantineColorsTuple = [
+  '#e8eaee', '#c9cdd6', '#a3aab8', '#7d8494', '#6b7280', '#2a2e36', '#16181d', '#16181d', '#101215', '#0b0d0f',
+];
+const gray: MantineColorsTuple = [
+  '#fbfbfa', '#f1f2f0', '#e6e8e8', '#e0e2e4', '#8a909c', '#7a808c', '#5c6270', '#454a55', '#2f333b', '#1b1d22',
+];
+
 const none = '1px solid transparent';
 
 /** All of Mantine's colours come from the page's own tokens, so that one file holds both themes. */
@@ -30,7 +38,7 @@ const variantColorResolver: VariantColorsResolver = ({ variant, color }) => {
 export const theme = createTheme({
   primaryColor: 'accent',
   primaryShade: 7,
-  colors: { accent },
+  colors: { accent, dark, gray },
   fontFamily: 'var(--chrome)',
   defaultRadius: 6,
   cursorType: 'pointer',

@@ -131,7 +131,9 @@ def _copy(binaries: Binaries, into: Path) -> Path:
 
 
 def _copy_whole(install: Path, package: Path, target: Path) -> None:
-    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if not target.parent.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.chmod(0o755)  # whatever our umask is
     half = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         unneeded = shutil.ignore_patterns("include", "*.a", "pkgconfig")

@@ -8,9 +8,11 @@ import argparse
 import ctypes
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
@@ -37,6 +39,15 @@ READY = "ready"
 ON_PARENTS_DEATH = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
+@dataclass(frozen=True)
+class Server:
+    """A running server and what is cleared away after it."""
+
+    process: subprocess.Popen[bytes]
+    run_folder: Path
+    lock: int
+
+
 def main() -> int:
     """Run until the last client is gone; exit status 1 when the server failed or died."""
     parser = argparse.ArgumentParser(prog="reelkeep.db.postgres.supervisor", description=__doc__)
@@ -54,11 +65,14 @@ def main() -> int:
     _report_ready()
     if server is None:
         return 0
-    Thread(target=_stop_when_alone, args=(places, server), daemon=True).start()
-    return server.wait()
+    Thread(target=_stop_when_alone, args=(places, server.process), daemon=True).start()
+    status = server.process.wait()
+    shutil.rmtree(server.run_folder, ignore_errors=True)
+    os.close(server.lock)  # held until here, so that no successor's folder is removed
+    return status
 
 
-def _start(places: Places, wanted: Path | None, user: ServerUser | None) -> subprocess.Popen[bytes] | None:
+def _start(places: Places, wanted: Path | None, user: ServerUser | None) -> "Server | None":
     """The started server; None when another supervisor's has become ready meanwhile."""
     binaries = binaries_for(user, find_binaries(wanted, next(iter(places.majors()), None)))
     lock = _take_server_lock(places)
@@ -70,7 +84,7 @@ def _start(places: Places, wanted: Path | None, user: ServerUser | None) -> subp
         write_access_rules(run_folder, {own_name(), "root", *([user.name] if user else [])})
         remove_stale_files(cluster, run_folder)
         record_place(places, run_folder, os.fstat(cluster.descriptor))
-        server = _launch(places, binaries, cluster, run_folder, lock)
+        process = _launch(places, binaries, cluster, run_folder, lock)
     except subprocess.CalledProcessError as failed:
         raise _failure("Making the database failed.", places, failed.stderr) from failed
     except OSError as failed:
@@ -80,8 +94,8 @@ def _start(places: Places, wanted: Path | None, user: ServerUser | None) -> subp
             f"Another Postgres ({foreign}) runs on {cluster.path}, started by somebody else. Stop it first.",
             ErrorCode.DATABASE_UNAVAILABLE,
         ) from foreign
-    _wait_until_ready(places, cluster, server)
-    return server
+    _wait_until_ready(places, cluster, process)
+    return Server(process, run_folder, lock)
 
 
 def _take_server_lock(places: Places) -> int | None:
@@ -120,7 +134,6 @@ def _launch(
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-    os.close(lock)  # from here on the server's processes alone hold it
     signal.signal(signal.SIGTERM, lambda *_: server.send_signal(signal.SIGINT))
     Thread(target=keep_log, args=(server.stdout, places.log), daemon=True).start()
     return server

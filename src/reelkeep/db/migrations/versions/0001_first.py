@@ -6,7 +6,6 @@ from sqlalchemy.dialects import postgresql
 
 from reelkeep.db import tenancy
 from reelkeep.db.jobs_schema import create_jobs_schema
-from reelkeep.db.types import Xid8
 
 revision = "0001"
 down_revision = None
@@ -36,8 +35,8 @@ DIRECTORY_TABLES = (
     "sign_in",
 )
 SWEEP_COLUMNS = {
-    "upload": ("organization_id", "id", "state", "expires_at", "sweep_after"),
     "recording": ("organization_id", "id", "status", "updated_at"),
+    "upload": ("organization_id", "id", "state", "expires_at", "sweep_after"),
 }
 
 
@@ -98,6 +97,8 @@ def upgrade() -> None:
     op.create_index(op.f("ix_api_token_user_id"), "api_token", ["user_id"], unique=False)
     op.create_table(
         "blob",
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("content_type", sa.Text(), nullable=False),
@@ -108,8 +109,6 @@ def upgrade() -> None:
             comment="null until one process has read all bytes; never guessed",
         ),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
         sa.CheckConstraint("size_bytes >= 0", name=op.f("ck_blob_size")),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["organization.id"], name=op.f("fk_blob_organization_id"), ondelete="CASCADE"
@@ -118,17 +117,19 @@ def upgrade() -> None:
     )
     op.create_table(
         "event",
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("seq", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("epoch", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
-        sa.Column("xid", Xid8(), server_default=sa.text("pg_current_xact_id()"), nullable=False),
+        sa.Column(
+            "xid", Xid8(), server_default=sa.text("pg_current_xact_id()"), nullable=False
+        ),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("actor_user_id", sa.Uuid(), nullable=True),
         sa.Column("recording_id", sa.Uuid(), nullable=True),
         sa.Column("upload_id", sa.Uuid(), nullable=True),
         sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
         sa.ForeignKeyConstraint(
             ["organization_id"],
             ["organization.id"],
@@ -195,6 +196,8 @@ def upgrade() -> None:
     op.create_index(op.f("ix_sign_in_user_id"), "sign_in", ["user_id"], unique=False)
     op.create_table(
         "copy",
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("blob_id", sa.Uuid(), nullable=False),
         sa.Column("store", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -207,8 +210,6 @@ def upgrade() -> None:
             comment="when its bytes were last read and its SHA-256 matched",
         ),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
         sa.ForeignKeyConstraint(
             ["organization_id", "blob_id"],
             ["blob.organization_id", "blob.id"],
@@ -227,6 +228,8 @@ def upgrade() -> None:
     op.create_index("uq_copy_store_key", "copy", ["store", "key"], unique=True)
     op.create_table(
         "recording",
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("title", sa.Text(), nullable=True),
         sa.Column("recording_type", sa.Text(), nullable=False),
         sa.Column("appointment_id", sa.Text(), nullable=True),
@@ -258,8 +261,6 @@ def upgrade() -> None:
         sa.Column("processed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_by_user_id", sa.Uuid(), nullable=True),
-        sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
         sa.CheckConstraint(
             "status in ('uploading','uploaded','processing','transcribed','processed','failed')",
             name=op.f("ck_recording_status"),
@@ -296,6 +297,8 @@ def upgrade() -> None:
     op.create_index("ix_recording_visit", "recording", ["organization_id", "visit_id"], unique=False)
     op.create_table(
         "finished_stretch",
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("recording_id", sa.Uuid(), nullable=False),
         sa.Column(
             "plan",
@@ -306,8 +309,6 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("result", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
         sa.ForeignKeyConstraint(
             ["organization_id", "recording_id"],
             ["recording.organization_id", "recording.id"],
@@ -331,13 +332,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "rendition",
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("recording_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("blob_id", sa.Uuid(), nullable=False),
         sa.Column("details", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
         sa.ForeignKeyConstraint(
             ["organization_id", "blob_id"],
             ["blob.organization_id", "blob.id"],
@@ -366,6 +367,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "step",
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("recording_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
@@ -382,8 +385,6 @@ def upgrade() -> None:
         sa.Column("queued_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
         sa.CheckConstraint(
             "state in ('todo','running','done','failed','skipped')", name=op.f("ck_step_state")
         ),
@@ -403,6 +404,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "transcript",
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("recording_id", sa.Uuid(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("engine", sa.Text(), nullable=False),
@@ -416,8 +419,6 @@ def upgrade() -> None:
         sa.Column("duration_seconds", sa.Double(), nullable=False),
         sa.Column("warnings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
         sa.ForeignKeyConstraint(
             ["organization_id", "recording_id"],
             ["recording.organization_id", "recording.id"],
@@ -440,6 +441,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "upload",
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("recording_id", sa.Uuid(), nullable=False),
         sa.Column("method", sa.Text(), nullable=False),
         sa.Column("store", sa.Text(), nullable=False),
@@ -460,8 +463,6 @@ def upgrade() -> None:
             comment="when the sweep looks at it next",
         ),
         sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
         sa.CheckConstraint("state in ('open','sealed','refused','expired')", name=op.f("ck_upload_state")),
         sa.ForeignKeyConstraint(
             ["organization_id", "recording_id"],
@@ -484,6 +485,8 @@ def upgrade() -> None:
     op.create_index("ix_upload_recording", "upload", ["organization_id", "recording_id"], unique=False)
     op.create_table(
         "segment",
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("transcript_id", sa.Uuid(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("start_seconds", sa.Double(), nullable=False),
@@ -497,8 +500,6 @@ def upgrade() -> None:
             nullable=False,
             comment="[text, start, end, confidence] each; times in seconds",
         ),
-        sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
         sa.ForeignKeyConstraint(
             ["organization_id", "transcript_id"],
             ["transcript.organization_id", "transcript.id"],
