@@ -12,14 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.fixtures.ceph import Ceph, ceph, ceph_bucket
+from tests.fixtures.ceph import Ceph
 from tests.fixtures.wire import Service, post, running_wire, said
 
 from reelkeep.stores.protocol import TicketLimits
 from reelkeep.stores.signer import Credentials
 from reelkeep.stores.tickets import SignedAccess
-
-__all__ = ["ceph", "ceph_bucket"]
 
 KEY = "incoming/7f/a1"
 #: What Ceph answers to every form whose signature is not right, where Amazon tells the reasons apart.

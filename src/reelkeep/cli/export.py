@@ -36,9 +36,15 @@ RENDER = {Form.TXT: to_text, Form.SRT: to_srt, Form.VTT: to_vtt}
 
 
 async def export_transcript(
-    runtime: Runtime, organization_id: UUID, recording_id: UUID, form: Form, output: Path | None, *, as_json: bool
+    runtime: Runtime,
+    organization_id: UUID,
+    recording_id: UUID,
+    form: Form,
+    output: Path | None,
+    *,
+    as_json: bool,
 ) -> dict[str, Any] | None:
-    """Write the transcript to a file or to standard output; what to tell in JSON about it, if anything."""
+    """Write the transcript to a file or to standard output; what to tell in JSON, if anything."""
     async with runtime.database.work(organization_id) as session:
         spoken = await read_transcript(session, organization_id, recording_id)
     facts: dict[str, Any] = {"recording_id": recording_id, "format": form}
@@ -56,7 +62,7 @@ async def export_transcript(
 async def export_original(
     runtime: Runtime, organization_id: UUID, recording_id: UUID, output: Path | None
 ) -> dict[str, Any]:
-    """Write the original to a file or to standard output, its size and SHA-256 compared with the sealed ones."""
+    """Write the original to a file or to standard output; `WRONG_BYTES` when it is not what was sealed."""
     async with runtime.database.work(organization_id) as session:
         recording = await get_recording(session, organization_id, recording_id)
         if recording.original_blob_id is None:

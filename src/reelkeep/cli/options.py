@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 Data = Annotated[
     Path | None,
-    typer.Option("--data", metavar="DIR", help="Folder that holds everything; else REELKEEP_DATA, else data."),
+    typer.Option("--data", metavar="DIR", help="Data folder; else REELKEEP_DATA, else data."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 OrganizationName = Annotated[

@@ -103,7 +103,9 @@ def told_as_exit(*, as_json: bool) -> Iterator[Callable[[int], NoReturn]]:
         sys.exit(exit_of(error))
     except ClickException as error:
         if as_json:
-            print_json({"message": error.format_message(), "error_code": ErrorCode.INVALID_REQUEST, "details": {}})
+            print_json(
+                {"message": error.format_message(), "error_code": ErrorCode.INVALID_REQUEST, "details": {}}
+            )
         else:
             rich_utils.rich_format_error(error)
         sys.exit(Exit.USAGE)
@@ -130,7 +132,9 @@ def _tell(error: ReelkeepError, *, as_json: bool) -> None:
 def _tell_interrupted(*, as_json: bool) -> None:
     message = "Stopped. Nothing that was acknowledged is lost."
     if as_json:
-        print_json({"message": message, "error_code": ErrorCode.INTERNAL_ERROR, "details": {"interrupted": True}})
+        print_json(
+            {"message": message, "error_code": ErrorCode.INTERNAL_ERROR, "details": {"interrupted": True}}
+        )
     else:
         print_error(message)
 

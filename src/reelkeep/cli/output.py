@@ -51,7 +51,9 @@ def print_error(message: str, code: str | None = None) -> None:
     _console(stderr=True).print(text, soft_wrap=True)
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, last_flows: bool = False) -> None:
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, last_flows: bool = False
+) -> None:
     """Write rows under headings to standard output.
 
     On a terminal the last column gives way: cut with an ellipsis or, with `last_flows`, over several lines.

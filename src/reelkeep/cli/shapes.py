@@ -36,4 +36,6 @@ async def list_document(
         steps = await steps_of_recordings(session, organization_id, ids)
         renditions = await renditions_of(session, organization_id, ids)
     items = [recording_out(one, steps[one.id], renditions[one.id]) for one in page.items]
-    return RecordingListOut(items=items, total=page.total, limit=limit, offset=0, next_cursor=page.next_cursor)
+    return RecordingListOut(
+        items=items, total=page.total, limit=limit, offset=0, next_cursor=page.next_cursor
+    )

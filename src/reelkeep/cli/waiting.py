@@ -62,7 +62,9 @@ class _OwnWorker:
     async def keep(self) -> None:
         """Begin to work when nobody does, and again when our own worker ended by itself."""
         if self._task and self._task.done():
-            log.warning("the worker in this command stopped; it is started again", exc_info=self._task.exception())
+            log.warning(
+                "the worker in this command stopped; it is started again", exc_info=self._task.exception()
+            )
             self._task = None
         if self._task or time.monotonic() < self._look_at:
             return
@@ -76,4 +78,3 @@ class _OwnWorker:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-

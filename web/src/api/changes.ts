@@ -1,5 +1,6 @@
 /** Every change the page asks for. */
 import { api, bodyOf } from './client';
+import type { Step } from './types';
 
 const at = (id: string) => ({ params: { path: { recording_id: id } } });
 
@@ -13,7 +14,7 @@ export async function trashRecording(id: string): Promise<void> {
   await api.DELETE('/api/v1/recordings/{recording_id}', at(id));
 }
 
-export const rerunStep = (id: string, step: string) =>
+export const rerunStep = (id: string, step: Step['kind']) =>
   bodyOf(
     api.POST('/api/v1/recordings/{recording_id}/steps/{step}/rerun', {
       params: { path: { recording_id: id, step } },

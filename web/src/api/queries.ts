@@ -9,7 +9,7 @@ import {
 
 import { api, bodyOf } from './client';
 import { ApiError } from './errors';
-import type { RecordingDetail, RecordingList, RecordingStatus } from './types';
+import type { RecordingDetail, RecordingList, RecordingStatus, Transcript } from './types';
 
 const BUSY_MS = 2_000;
 const QUIET_MS = 30_000;
@@ -101,12 +101,13 @@ export function recordingQuery(id: string) {
 export function transcriptQuery(id: string) {
   return queryOptions({
     queryKey: keys.transcript(id),
-    queryFn: ({ signal }) =>
+    // One path answers in four formats, so that the document cannot type it: json is a TranscriptOut.
+    queryFn: ({ signal }): Promise<Transcript> =>
       bodyOf(
         api.GET('/api/v1/recordings/{recording_id}/transcript', {
           params: { path: { recording_id: id }, query: { format: 'json' } },
           signal,
-        }),
+        }) as Promise<{ data?: Transcript }>,
       ),
     staleTime: Infinity,
   });

@@ -52,7 +52,9 @@ class Added:
 
 @app.command()
 def add(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Sound or video files.", show_default=False)],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Sound or video files.", show_default=False)
+    ],
     wait: Annotated[
         bool, typer.Option("--wait", help="Process them now, and print their transcripts.")
     ] = False,
@@ -140,7 +142,9 @@ def _document(added: Sequence[Added], failed: Sequence[Added]) -> Any:
     errors = [error_document(one.error) | {"file": str(one.path)} for one in failed if one.error]
     document = dict(errors[0])
     if len(added) > 1:
-        document["message"] = f"{len(failed)} of {len(added)} files failed; details.errors says which and why."
+        document["message"] = (
+            f"{len(failed)} of {len(added)} files failed: {', '.join(str(one.path) for one in failed)}."
+        )
         document["details"] = {"errors": errors}
     document.pop("file", None)
     document["details"] = {"file": str(failed[0].path)} | document["details"] | {"recordings": recordings}
@@ -159,7 +163,7 @@ def _processing_error(one: Added) -> ReelkeepError | None:
 
 
 def _tell(one: Added, wish: Wish, *, alone: bool) -> None:
-    """A person gets, of a single file, the words alone on standard output; of several, each under its name."""
+    """Of a single file standard output has the words alone; of several, each under its name."""
     if one.document is None:
         assert one.error is not None
         print_error(f"{one.path}: {one.error.message}", one.error.code)

@@ -15,7 +15,7 @@ app = typer.Typer(help="Bring the database to this version, or show where it is.
 
 
 @app.command(name="migrate")
-def migrate_database(data: Data = None, as_json: Json = False) -> None:
+def migrate_database(*, data: Data = None, as_json: Json = False) -> None:
     """Bring the database to this version's tables.
 
     `serve` and `worker` do this at their start. All of it happens, or nothing; when the database's user
@@ -29,13 +29,13 @@ def migrate_database(data: Data = None, as_json: Json = False) -> None:
     if as_json:
         print_json(found)
     elif found["before"] == found["revision"]:
-        print_text(f"The database is at {found['revision']}, which is this version's. Nothing had to be done.")
+        print_text(f"The database is at {found['revision']}, this version's; nothing had to be done.")
     else:
         print_text(f"The database is now at {found['revision']} (before: {found['before'] or 'empty'}).")
 
 
 @app.command()
-def current(data: Data = None, as_json: Json = False) -> int:
+def current(*, data: Data = None, as_json: Json = False) -> int:
     """Show the last migration that the database has had; the exit code is 4 when some are missing.
 
     \b

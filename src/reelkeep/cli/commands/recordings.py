@@ -40,9 +40,14 @@ WithTranscript = Annotated[bool, typer.Option("--transcript", help="What was sai
 
 @app.command(name="list")
 def list_all(
+    *,
     status: Annotated[Status | None, typer.Option(help="Only those in this state.")] = None,
-    recording_type: Annotated[str | None, typer.Option("--type", metavar="WORD", help="Only this kind.")] = None,
-    search: Annotated[str | None, typer.Option(metavar="TEXT", help="In the title or the file's name.")] = None,
+    recording_type: Annotated[
+        str | None, typer.Option("--type", metavar="WORD", help="Only this kind.")
+    ] = None,
+    search: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="In the title or the file's name.")
+    ] = None,
     appointment: Annotated[str | None, typer.Option(metavar="ID", help="Only of this appointment.")] = None,
     visit: Annotated[str | None, typer.Option(metavar="ID", help="Only of this visit.")] = None,
     deleted: Annotated[bool, typer.Option("--deleted", help="Those in the trash instead.")] = False,
@@ -105,6 +110,7 @@ def show(
 @app.command()
 def export(
     recording_id: RecordingId,
+    *,
     form: Annotated[Form, typer.Option("--format", help="What to export.")] = Form.TXT,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; else standard output.")
@@ -158,7 +164,9 @@ def delete(
     if as_json:
         print_json(document)
     else:
-        print_text(f"{recording_id} is in the trash; `reelkeep recordings restore {recording_id}` brings it back.")
+        print_text(
+            f"{recording_id} is in the trash; `reelkeep recordings restore {recording_id}` brings it back."
+        )
 
 
 @app.command()
@@ -186,9 +194,10 @@ def restore(
 @app.command()
 def rerun(
     recording_id: RecordingId,
-    step: Annotated[StepKind, typer.Argument(metavar="STEP", help="probe, playback, peaks or transcribe.", show_default=False)],
+    step: Annotated[StepKind, typer.Argument(metavar="STEP", help="One of its steps.")],
+    *,
     engine: Annotated[str | None, typer.Option(help="Speech engine, for transcribe.")] = None,
-    language: Annotated[str | None, typer.Option(help="Language of the speech, as en, for transcribe.")] = None,
+    language: Annotated[str | None, typer.Option(help="Language, as en, for transcribe.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Do it now, and show the recording.")] = False,
     organization: OrganizationName = None,
     data: Data = None,
@@ -259,14 +268,9 @@ def _with_recording(
 
 
 def _row(recording: RecordingOut) -> tuple[object, ...]:
-    state = recording.status
-    if recording.progress is not None and state == Status.PROCESSING:
-        state_text = f"{recording.progress:.0%}"
-    else:
-        state_text = state
     age = age_text(recording.created_at, SystemClock().now())
     title = recording.title or recording.original_filename
-    return recording.id, state_text, duration_text(recording.duration_seconds), age, title
+    return recording.id, recording.status, duration_text(recording.duration_seconds), age, title
 
 
 def _show(document: dict[str, Any]) -> None:

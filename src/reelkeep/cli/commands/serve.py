@@ -15,13 +15,16 @@ app = typer.Typer()
 
 @app.command()
 def serve(
+    *,
     host: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Address to listen on; else REELKEEP_HOST, else 127.0.0.1.")
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Else REELKEEP_HOST, else 127.0.0.1."),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(metavar="PORT", help="TCP port; else REELKEEP_PORT, else 8000. 0 takes a free one.")
+        int | None,
+        typer.Option(metavar="PORT", help="Else REELKEEP_PORT, else 8000; 0 takes a free one."),
     ] = None,
-    no_worker: Annotated[bool, typer.Option("--no-worker", help="Serve only; workers run elsewhere.")] = False,
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="Workers run elsewhere.")] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> int:

@@ -1,7 +1,7 @@
 """`reelkeep tokens`: what programs identify themselves with."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -33,6 +33,7 @@ class NewToken:
 
 @app.command()
 def create(
+    *,
     user: Annotated[
         str, typer.Option("--user", metavar="EMAIL", help="As whom the program acts.", show_default=False)
     ],
@@ -73,7 +74,13 @@ def list_all(organization: OrganizationName = None, data: Data = None, as_json: 
         return
     now = SystemClock().now()
     rows = (
-        (t["id"], _state(t), age_text(t["last_used_at"], now) if t["last_used_at"] else "never", t["user"], t["name"])
+        (
+            t["id"],
+            _state(t),
+            age_text(t["last_used_at"], now) if t["last_used_at"] else "never",
+            t["user"],
+            t["name"],
+        )
         for t in tokens
     )
     print_table(("ID", "STATE", "USED", "USER", "NAME"), rows)
@@ -105,10 +112,14 @@ async def _create(runtime: Runtime, new: NewToken) -> dict[str, Any]:
     expires_at = runtime.clock.now() + timedelta(days=new.days) if new.days else None
     async with runtime.database.directory() as session:
         standing = (
-            await find_standing(session, user.id, chosen) if chosen else await find_first_standing(session, user.id)
+            await find_standing(session, user.id, chosen)
+            if chosen
+            else await find_first_standing(session, user.id)
         )
         if standing is None:
-            raise NotFound(f"{user.email} is no member of the organization; add them with `reelkeep users add`.")
+            raise NotFound(
+                f"{user.email} is no member of the organization; add them with `reelkeep users add`."
+            )
         token, secret = await create_token(session, user.id, standing.organization_id, new.name, expires_at)
     return {
         "id": token.id,
@@ -151,6 +162,10 @@ async def _revoke(runtime: Runtime, token_id: str, organization: str | None) -> 
     organization_id = await choose_organization(runtime, organization)
     async with runtime.database.directory() as session:
         await revoke_token(session, runtime.clock, found, organization_id)
+
+
+def _used(last: datetime | None, now: datetime) -> str:
+    return age_text(last, now) if last else "never"
 
 
 def _state(token: dict[str, Any]) -> str:

@@ -41,6 +41,7 @@ class NewUser:
 @app.command()
 def add(
     email: Email,
+    *,
     role: Annotated[
         str, typer.Option(metavar="ROLE", help="admin, manager, member or viewer.", show_default=False)
     ],

@@ -15,9 +15,10 @@ app = typer.Typer()
 
 @app.command()
 def worker(
+    *,
     queue: Annotated[
         list[str] | None,
-        typer.Option("--queue", metavar="QUEUE", help="media or speech; may be given twice. Without it: both."),
+        typer.Option("--queue", metavar="QUEUE", help="media or speech; without it both."),
     ] = None,
     data: Data = None,
     as_json: Json = False,
@@ -34,7 +35,7 @@ def worker(
     """
     unknown = sorted(set(queue or ()) - set(QUEUES))
     if unknown:
-        raise typer.BadParameter(f"there is no queue {unknown[0]!r}; use media or speech.", param_hint="--queue")
+        raise typer.BadParameter(f"there is no queue {unknown[0]!r}.", param_hint="--queue")
     settings = read_settings(data, log_level="INFO")
     code = work_until_stopped(settings, tuple(dict.fromkeys(queue)) if queue else QUEUES)
     if as_json:

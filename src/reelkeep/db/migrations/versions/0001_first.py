@@ -6,6 +6,7 @@ from sqlalchemy.dialects import postgresql
 
 from reelkeep.db import tenancy
 from reelkeep.db.jobs_schema import create_jobs_schema
+from reelkeep.db.types import Xid8
 
 revision = "0001"
 down_revision = None
@@ -121,9 +122,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("seq", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("epoch", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
-        sa.Column(
-            "xid", Xid8(), server_default=sa.text("pg_current_xact_id()"), nullable=False
-        ),
+        sa.Column("xid", Xid8(), server_default=sa.text("pg_current_xact_id()"), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("actor_user_id", sa.Uuid(), nullable=True),

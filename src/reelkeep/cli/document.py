@@ -1,0 +1,67 @@
+"""The page `docs/cli.md`, made from the commands themselves."""
+
+from collections.abc import Iterator
+
+from typer._click import Command, Context
+from typer.core import TyperArgument, TyperGroup, TyperOption
+
+from reelkeep.cli.outcome import MEANING
+from reelkeep.cli.tree import ENTRIES, command_of
+
+INTRODUCTION = """\
+# Command line
+
+Every command takes `--data DIR` (else `REELKEEP_DATA`, else `data`): the folder that holds everything. It
+works on the database and the store that the [settings](settings.md) name, with or without a server running.
+
+Results go to standard output; notes, progress and logs to standard error. With `--json`, standard output
+carries exactly one JSON document and nothing else. An error is then `{"message", "error_code", "details"}`,
+with a code from the [catalogue](errors.md). `NO_COLOR=1` turns colours off. Short commands log warnings only,
+`serve` and `worker` from `INFO`; `REELKEEP_LOG_LEVEL` changes that, and `DEBUG` shows tracebacks.
+
+This page is made from `src/reelkeep/cli` by `make docs`.
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+"""
+
+
+def render() -> str:
+    """The text of `docs/cli.md`."""
+    codes = "".join(f"| {code.value} | {meaning} |\n" for code, meaning in MEANING.items())
+    commands = "".join(part for name in ENTRIES for part in _parts(f"reelkeep {name}", command_of(name)))
+    return f"{INTRODUCTION}{codes}{commands}"
+
+
+def _parts(path: str, command: Command) -> Iterator[str]:
+    if isinstance(command, TyperGroup):
+        for name, inner in command.commands.items():
+            yield from _parts(f"{path} {name}", inner)
+        return
+    yield f"\n## {path}\n\n{_text(command.help or '')}\n\n"
+    context = Context(command, info_name=path)
+    yield f"```text\n{' '.join([path, *command.collect_usage_pieces(context)])}\n```\n\n"
+    yield "| option | meaning |\n|---|---|\n"
+    yield from map(_row, command.params)
+
+
+def _text(help_text: str) -> str:
+    """The help, its example as a block of code."""
+    told, _, example = help_text.partition("\b\nExample:\n")
+    lines = [line.strip() for line in example.strip().splitlines()]
+    return told.strip() + "\n\n```bash\n" + "\n".join(lines) + "\n```"
+
+
+def _row(parameter: object) -> str:
+    if isinstance(parameter, TyperOption):
+        names = ", ".join(f"`{name}`" for name in parameter.opts)
+        value = "" if parameter.is_flag else f" {parameter.metavar or parameter.name.upper()}"
+        default = parameter.default
+        shown = (
+            "" if default in (None, False, "") or not parameter.show_default else f" Default: `{default}`."
+        )
+        return f"| {names}{value} | {parameter.help}{shown} |\n"
+    assert isinstance(parameter, TyperArgument)
+    return f"| {parameter.metavar or parameter.name} | {parameter.help} |\n"
