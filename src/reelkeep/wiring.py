@@ -24,6 +24,7 @@ from reelkeep.stores.local import LocalStore, LocalStoreConfig
 from reelkeep.stores.protocol import Store
 from reelkeep.stores.s3 import S3Store, S3StoreConfig
 from reelkeep.stores.signer import Credentials
+from reelkeep.tables import all_tables
 
 LOCAL, S3 = "local", "s3"
 SECRET_FILE = "secret.key"
@@ -39,6 +40,7 @@ async def open_runtime(
     Makes the data folder, starts or joins the embedded Postgres unless DATABASE_URL names another, and
     brings the tables to this version. Raises `ReelkeepError` with what to do.
     """
+    all_tables()  # a row's foreign keys may name tables of rooms that this process does not use
     await asyncio.to_thread(_make_data_folder, settings.data)
     async with AsyncExitStack() as stack:
         source = await _database_source(settings, stack)

@@ -29,6 +29,8 @@ log = get_logger(__name__)
 TAKEOVER_EVERY_SECONDS = 4.0
 POLL_SECONDS = 3.0
 INCOMING_EVERY_SWEEPS = 20
+#: Half-written files of local stores are leftovers of a crash when they are this old.
+TEMPORARY_SECONDS = 24 * 3_600.0
 CONNECTIONS_MAX = 8
 
 Body = Callable[[Runtime, UUID, UUID], Awaitable[None]]
@@ -63,7 +65,11 @@ def build_app(runtime: Runtime) -> App:
 def _bound(runtime: Runtime, job: JobName, body: Body) -> Callable[..., Awaitable[None]]:
     async def run(organization_id: str, recording_id: str) -> None:
         with log_context(organization_id=organization_id, recording_id=recording_id, job=job.name):
-            await body(runtime, UUID(organization_id), UUID(recording_id))
+            try:
+                await body(runtime, UUID(organization_id), UUID(recording_id))
+            except Exception as error:
+                log.warning("job failed; it comes again", exc_info=error)
+                raise
 
     return run
 
@@ -118,6 +124,8 @@ async def sweep_forever(runtime: Runtime) -> None:
             await sweep_uploads(runtime)
             if sweeps % INCOMING_EVERY_SWEEPS == 0:
                 await sweep_incoming(runtime)
+                for store in runtime.stores.on_wire.values():
+                    await store.sweep_temporary(TEMPORARY_SECONDS)
         except Exception as error:  # the loop must outlive any one failure
             log.warning("sweeping uploads failed", exc_info=error)
         sweeps += 1

@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from playwright.async_api import Browser, Page
+from tests.fixtures import media
 
 from reelkeep.media.facts import MediaLimits
 from reelkeep.media.work import make_playback
-from tests.fixtures import media
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -36,7 +36,7 @@ LIMITS = MediaLimits(seconds_max=120)
 
 PAGE = b"""<!doctype html><title>seek</title><audio id=player src=/sound preload=metadata></audio><script>
 const worklet = `registerProcessor("keep", class extends AudioWorkletProcessor {
-  process(inputs) { const input = inputs[0][0]; if (input) this.port.postMessage(input.slice()); return true; }
+  process([[input]]) { if (input) this.port.postMessage(input.slice()); return true; }
 });`;
 const player = document.getElementById("player");
 async function listen() {

@@ -7,11 +7,11 @@ import zlib
 from pathlib import Path
 
 import pytest
+from tests.fixtures import media
 
 from reelkeep.errors import ErrorCode, MediaError
 from reelkeep.media.facts import MediaLimits
 from reelkeep.media.work import make_playback, probe
-from tests.fixtures import media
 
 LIMITS = MediaLimits(seconds_max=30, memory_bytes_max=800_000_000, output_bytes_max=50_000_000)
 #: Every outcome that a file from outside may have; a crash is none of them.
@@ -46,7 +46,9 @@ async def test_what_points_at_other_files_is_not_media(text: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("text", PLAYLISTS.values(), ids=PLAYLISTS)
-@pytest.mark.parametrize("magic", [b"RIFF\xff\xff\xff\xffWAVE", b"ID3\x04\0\0\0\0\0\0", b"fLaC", b"OggS\0\x02"])
+@pytest.mark.parametrize(
+    "magic", [b"RIFF\xff\xff\xff\xffWAVE", b"ID3\x04\0\0\0\0\0\0", b"fLaC", b"OggS\0\x02"]
+)
 async def test_a_playlist_behind_a_media_head_opens_nothing(text: str, magic: bytes, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(magic + text.encode())
@@ -138,6 +140,13 @@ async def test_compressed_movie_indexes_do_not_unfold(tmp_path: Path) -> None:
     with pytest.raises(MediaError) as caught:
         await probe(source, LIMITS)
     assert caught.value.code in CLEAR
+
+
+async def test_a_chunk_that_claims_to_end_beyond_any_file_ends_clearly(tmp_path: Path) -> None:
+    data = media.encode(media.beeps(2), "caf")
+    source = tmp_path / "source"
+    source.write_bytes(data[:8] + struct.pack(">4sq", b"free", 2**63 - 1) + data[8:])
+    assert await outcome(source) in {"read", *CLEAR}
 
 
 KINDS = ["wav", "flac", "mp3", "ogg", "webm", "m4a", "aac", "aiff", "caf", "wma", "avi", "3gp"]

@@ -53,7 +53,7 @@ def _install(app: FastAPI, runtime: Runtime) -> None:
         stores.on_wire, stores.wire_credentials, runtime.settings.base_url, clock=runtime.clock
     )
     app.router.routes += [
-        Route("/api/{path:path}", _nothing_here, methods=METHODS),
+        Route("/api/{path:path}", _nothing_here),
         Mount(WIRE_PATH, routes=wire),
         *page_routes(_store_origins(runtime)),
     ]

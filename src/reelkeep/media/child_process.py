@@ -115,7 +115,7 @@ async def _start(request: dict[str, Any]) -> asyncio.subprocess.Process:
 
 
 async def _last_answer(process: asyncio.subprocess.Process, progress: Progress | None) -> dict[str, Any]:
-    """The child's final line; empty where it ended without one or spoke no sense."""
+    """The child's final line; empty where it ended without one."""
     assert process.stdout is not None
     try:
         while line := await process.stdout.readline():
@@ -126,6 +126,7 @@ async def _last_answer(process: asyncio.subprocess.Process, progress: Progress |
                 progress(min(1.0, max(0.0, float(answer["progress"]))))
     except (ValueError, TypeError):
         log.warning("a media child answered what no child answers")
+        raise nonsense() from None
     return {}
 
 
@@ -139,13 +140,25 @@ async def _tail(process: asyncio.subprocess.Process) -> str:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Leave no process behind, whatever happened."""
+    """Leave no process behind, whatever happened.
+
+    Standard output is read to its end: asyncio waits for the pipes of an ended process, and an unread one
+    that is over its limit is never found closed.
+    """
     if process.returncode is None:
         try:
             os.killpg(process.pid, signal.SIGKILL)
         except ProcessLookupError:
             log.debug("a media child had ended already")
+    assert process.stdout is not None
+    while await process.stdout.read(ANSWER_BYTES_MAX):
+        pass
     await process.wait()
+
+
+def nonsense() -> MediaError:
+    """What is raised where a child's answer has no known form."""
+    return MediaError("The program that reads media answered in no known form.", ErrorCode.MEDIA_CRASHED)
 
 
 def _result(
@@ -165,7 +178,7 @@ def _told(error: dict[str, Any]) -> MediaError:
         code = ErrorCode(error["code"])
         return MediaError(str(error["message"]), code, **dict(error.get("details", {})))
     except (KeyError, TypeError, ValueError):
-        return MediaError("Reading the file failed, and why could not be told.", ErrorCode.MEDIA_CRASHED)
+        return nonsense()
 
 
 def _over_time(limits: MediaLimits) -> MediaError:

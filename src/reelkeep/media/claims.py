@@ -84,6 +84,7 @@ def _form_bytes(fd: int, layout: str) -> int:
 def _caf_bytes(fd: int) -> int:
     """Where the data chunk of a Core Audio file ends by its own word; 0 where it does not know."""
     at = 8
+    length: int
     for _ in range(RIFF_CHUNKS_MAX):
         header = os.pread(fd, 12, at)
         if len(header) < 12:
@@ -92,6 +93,8 @@ def _caf_bytes(fd: int) -> int:
         if kind == b"data":
             return at + 12 + max(0, length)
         at += 12 + max(0, length)
+        if at > os.fstat(fd).st_size:
+            break
     return 0
 
 

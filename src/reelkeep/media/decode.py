@@ -199,8 +199,8 @@ class SoundReader:
         while errors_in_row < ERRORS_IN_ROW_MAX:
             try:
                 packet = next(demux, None)
-            except FFmpegError:
-                self._count_damage()
+            except FFmpegError as error:
+                self._count_damage(error)
                 errors_in_row += 1
                 demux = self._container.demux(self._stream)
                 continue
@@ -213,8 +213,8 @@ class SoundReader:
         for packet in self._packets():
             try:
                 frames = packet.decode()
-            except FFmpegError:
-                self._count_damage()
+            except FFmpegError as error:
+                self._count_damage(error)
                 continue
             if packet.size:
                 self.last_packet_damaged = False
@@ -223,7 +223,9 @@ class SoundReader:
                 if frame.samples > 0 and frame.sample_rate > 0:
                     yield frame
 
-    def _count_damage(self) -> None:
+    def _count_damage(self, error: FFmpegError) -> None:
+        if isinstance(error, MemoryError):
+            raise error
         self.damaged_packets += 1
         self.last_packet_damaged = True
 
@@ -315,7 +317,9 @@ def _open_container(fd: int, family: Family) -> InputContainer:
         raise _unreadable(fd, family, error) from error
 
 
-def _unreadable(fd: int, family: Family, error: FFmpegError) -> MediaError:
+def _unreadable(fd: int, family: Family, error: FFmpegError) -> Exception:
+    if isinstance(error, MemoryError):
+        return error
     if family == "mp4" and lacks_mp4_index(fd):
         return MediaError(
             "The file ends before its index (the moov box): it was cut off while it was recorded or sent. "

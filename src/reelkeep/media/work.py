@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from reelkeep.errors import ErrorCode, MediaError
-from reelkeep.media.child_process import Progress, run_child
+from reelkeep.media.child_process import Progress, nonsense, run_child
 from reelkeep.media.facts import MediaLimits, ProbeFacts, Rendered
 
 
@@ -14,7 +13,7 @@ async def probe(source: Path, limits: MediaLimits, progress: Progress | None = N
     try:
         return ProbeFacts(**(facts | {"warnings": tuple(facts["warnings"])}))
     except (KeyError, TypeError) as error:
-        raise _nonsense() from error
+        raise nonsense() from error
 
 
 async def make_playback(
@@ -55,8 +54,5 @@ def _rendered(target: Path, result: dict[str, Any]) -> Rendered:
             details=dict(result["details"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise _nonsense() from error
-
-
-def _nonsense() -> MediaError:
-    return MediaError("The program that reads media answered in no known form.", ErrorCode.MEDIA_CRASHED)
+        target.unlink(missing_ok=True)
+        raise nonsense() from error

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fixtures import media
 
 from reelkeep.media.sniff import HEAD_BYTES, id3_length, sniff, types_agree
-from tests.fixtures import media
 
 FAMILIES = {
     "wav": "wav",
@@ -28,7 +28,15 @@ DECLARED = {
     "mp3": ["audio/mpeg", "audio/mp3"],
     "ogg": ["audio/ogg", "audio/ogg;codecs=opus", "application/ogg", "audio/opus"],
     "webm": ["audio/webm", "video/webm", "audio/webm;codecs=opus", "video/x-matroska"],
-    "m4a": ["audio/m4a", "audio/x-m4a", "audio/mp4", "video/mp4", "AUDIO/MP4", "audio/aac", "video/quicktime"],
+    "m4a": [
+        "audio/m4a",
+        "audio/x-m4a",
+        "audio/mp4",
+        "video/mp4",
+        "AUDIO/MP4",
+        "audio/aac",
+        "video/quicktime",
+    ],
     "mov": ["video/quicktime", "video/mp4"],
     "3gp": ["video/3gpp", "audio/3gpp", "audio/mp4"],
     "aac": ["audio/aac", "audio/x-aac", "audio/aacp"],

@@ -297,7 +297,7 @@ export const en = {
     gone: 'The file can no longer be read: it was moved, changed or removed. Choose it again.',
     storeUnreachable: 'The store did not answer. Check the connection.',
     storeRefused: (status: number, code: string | null) =>
-      `The store refused the file (${code ?? status}). Try again; if it stays, tell whoever runs this server.`,
+      `The store refused the file (${code ?? status}). If it does so again, tell whoever runs this server.`,
     noPermission: 'You may read here, but not upload.',
   },
 };

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from 'react';
 import { fileSize } from '@/format/bytes';
 import { roughDuration } from '@/format/time';
 import { t } from '@/messages';
-import { isUnsafe, type Upload } from '@/uploads/state';
+import { isHopeless, isUnsafe, type Upload } from '@/uploads/state';
 import { uploads } from '@/uploads/use';
 import { Button } from '@/ui';
 import { IconButton, Progress } from '@/ui/shell';
@@ -43,7 +43,7 @@ export function UploadRow({ upload }: { upload: Upload }) {
           {t.uploads.open}
         </Link>
       )}
-      {phase === 'failed' && problem?.code !== 'UPLOAD_EMPTY' && problem?.code !== 'UPLOAD_TOO_LARGE' && (
+      {phase === 'failed' && !isHopeless(upload) && (
         <IconButton icon={RotateCw} label={t.uploads.retryOf(name)} onClick={() => uploads.retry(id)} />
       )}
       {phase === 'safe' ? (

@@ -55,7 +55,7 @@ export function LoginForm({ email: known = '', onSignedIn }: Props) {
         onChange={(event) => setPassword(event.currentTarget.value)}
         visibilityToggleButtonProps={{ 'aria-label': t.signIn.showPassword, tabIndex: 0, 'aria-hidden': false }}
       />
-      <div role="alert">{error !== null && <Problem small title={t.signIn.failed} error={error} />}</div>
+      <div role="alert">{error !== null && <Problem small copy={false} title={t.signIn.failed} error={error} />}</div>
       <Button type="submit" variant="filled" size="md" fullWidth disabled={busy}>
         {busy ? t.signIn.submitting : t.signIn.submit}
       </Button>

@@ -65,7 +65,7 @@ export function WelcomeForm({ token, email, onSignedIn }: Props) {
         visibilityToggleButtonProps={{ 'aria-label': t.signIn.showPassword, tabIndex: 0, 'aria-hidden': false }}
         {...field('password')}
       />
-      <div role="alert">{error !== null && <Problem small title={t.welcome.failed} error={error} />}</div>
+      <div role="alert">{error !== null && <Problem small copy={false} title={t.welcome.failed} error={error} />}</div>
       <Button type="submit" variant="filled" size="md" fullWidth disabled={busy}>
         {t.welcome.submit}
       </Button>

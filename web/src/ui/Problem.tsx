@@ -16,11 +16,13 @@ interface Props {
   onRetry?: (() => void) | undefined;
   retryLabel?: string;
   small?: boolean;
+  /** Whether its details can be copied, for whoever helps. */
+  copy?: boolean;
   children?: ReactNode;
 }
 
 /** What happened, its code, and what can be done. */
-export function Problem({ title, error, message, code, onRetry, retryLabel, small = false, children }: Props) {
+export function Problem({ title, error, message, code, onRetry, retryLabel, small = false, copy = true, children }: Props) {
   const said = message ?? (error instanceof Error ? error.message : null);
   const stable = code ?? (error instanceof ApiError ? error.code : null);
   return (
@@ -32,7 +34,7 @@ export function Problem({ title, error, message, code, onRetry, retryLabel, smal
         {stable && <p className={styles['code']}>{t.errorCode(stable)}</p>}
         <div className={styles['actions']}>
           {onRetry && <Button onClick={onRetry}>{retryLabel ?? t.retry}</Button>}
-          {stable && <CopyDetails text={details(title, said, stable, error)} />}
+          {stable && copy && <CopyDetails text={details(title, said, stable, error)} />}
           {children}
         </div>
       </div>

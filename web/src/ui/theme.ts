@@ -47,7 +47,7 @@ export const theme = createTheme({
   components: {
     Button: { defaultProps: { variant: 'default' } },
     ActionIcon: { defaultProps: { variant: 'subtle', size: 40 } },
-    Modal: { defaultProps: { centered: true, radius: 10, transitionProps: { duration: 120 } } },
+    Modal: { styles: { title: { fontWeight: 600 } }, defaultProps: { centered: true, radius: 10, transitionProps: { duration: 120 } } },
     Menu: { defaultProps: { radius: 10, transitionProps: { duration: 120 } } },
     Tooltip: { defaultProps: { openDelay: 400, events: { hover: true, focus: true, touch: false } } },
   },

@@ -1,6 +1,6 @@
 /** What this device still has to send, remembered across a reload. Only names and sizes: a page cannot keep the file. */
 import type { Upload } from './state';
-import { newUpload } from './state';
+import { isHopeless, newUpload } from './state';
 
 const KEY = 'reelkeep.uploads';
 
@@ -30,7 +30,7 @@ export function parseJournal(text: string | null): Upload[] {
 
 export function journalOf(uploads: readonly Upload[]): string {
   const notes = uploads
-    .filter((upload) => upload.phase !== 'safe')
+    .filter((upload) => upload.phase !== 'safe' && !isHopeless(upload))
     .map(({ id, name, size, type, recordingId, delivered }): Note => ({
       id,
       name,

@@ -11,6 +11,10 @@ export interface Problem {
   code: string;
 }
 
+/** The page itself will not send such a file; trying again cannot help. */
+export const isHopeless = ({ problem }: { problem: Problem | null }) =>
+  problem?.code === 'UPLOAD_EMPTY' || problem?.code === 'UPLOAD_TOO_LARGE';
+
 export interface Upload {
   readonly id: string;
   readonly name: string;

@@ -73,6 +73,6 @@ def secret_finding(settings: Settings) -> Finding:
             "secret key",
             State.FAILED,
             f"Others may read {path} and forge sign-ins.",
-            f"chmod 600 '{path}'; if somebody may have read it, remove it: everybody must then sign in again.",
+            f"chmod 600 '{path}'; if somebody may have read it, remove it: all must then sign in again.",
         )
     return Finding("secret key", State.OK, f"{path}, readable for its owner only")

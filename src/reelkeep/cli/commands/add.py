@@ -55,6 +55,7 @@ def add(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Sound or video files.", show_default=False)
     ],
+    *,
     wait: Annotated[
         bool, typer.Option("--wait", help="Process them now, and print their transcripts.")
     ] = False,

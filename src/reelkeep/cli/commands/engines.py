@@ -28,9 +28,7 @@ def engines(data: Data = None, as_json: Json = False) -> None:
         print_json(found)
         return
     print_table(("ENGINE", "STATE", "QUALITY", "MODEL"), (_row(engine) for engine in found.engines))
-    print_text(
-        f"\nUsed: {found.chosen}\n{found.why}." if found.chosen else f"\nNone can be used. {found.why}"
-    )
+    print_text(f"\nUsed: {found.why}." if found.chosen else f"\nNone can be used. {found.why}")
     for engine in found.engines:
         if not engine.ready:
             print_text(f"\n{engine.name} is not ready: {engine.reason}. {engine.fix}")

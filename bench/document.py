@@ -1,0 +1,57 @@
+"""Writes the figures that were kept into docs/performance.md, between its two marks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.figures import Figure, Report, read_report
+from bench.machine import ROOT
+from bench.registry import MEASUREMENTS
+from bench.table import bound_of, shown
+
+DOCUMENT = ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+
+
+def write_document(results: Path) -> None:
+    """Replace the figures in the document by those in the results; figures of quick runs are left out."""
+    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    kept = [read_report(path) for name in MEASUREMENTS if (path := results / f"{name}.json").is_file()]
+    sections = [_section(report) for report in kept if not report.conditions.get("quick")]
+    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{''.join(sections)}{END}{after}")
+
+
+def _section(report: Report) -> str:
+    parts = [
+        f"### {report.title}",
+        f"```bash\npython -m bench --only {report.name}\n```",
+        report.counted,
+        _table(report.figures),
+        *([_list(report.notes)] if report.notes else []),
+        _conditions(report.conditions),
+    ]
+    return "\n\n".join(parts) + "\n\n"
+
+
+def _table(figures: Sequence[Figure]) -> str:
+    rows = ["| figure | value | at most | |", "|---|---:|---:|---|"]
+    for figure in figures:
+        missed = "**missed**" if figure.missed else ""
+        told = "; ".join(part for part in (missed, figure.note) if part)
+        row = [figure.name, shown(figure.value, figure.unit), bound_of(figure), told]
+        rows.append(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |")
+    return "\n".join(rows)
+
+
+def _list(notes: Sequence[str]) -> str:
+    return "\n".join(f"- {note}" for note in notes)
+
+
+def _conditions(conditions: dict[str, Any]) -> str:
+    return (
+        f"{conditions['started_at']}, commit {conditions['commit']}, {conditions['processors']} × "
+        f"{conditions['processor']}, {conditions['memory_gib']} GiB, Linux {conditions['kernel']}, "
+        f"Python {conditions['python']}. Before the start, others kept "
+        f"{conditions['processors_busy_before']} processors busy (load average {conditions['load_average']})."
+    )

@@ -1,0 +1,166 @@
+"""A large file in and out of a local store over its S3 wire, against nginx on the same disk."""
+
+import http.client
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from socket import create_server
+from urllib.parse import urlsplit
+
+import httpx
+
+from bench import processing
+from bench.figures import Report, median
+from bench.installation import Server, installation, make_administrator
+from bench.processes import MB, processor_seconds
+from bench.registry import Setup
+from bench.sound import speech, write_wav
+
+FILE_BYTES, ROUNDS = 200 * MB, 5
+BLOCK_BYTES = 1 << 20
+NGINX_SECONDS_MAX = 10.0
+COUNTED = (
+    "200 MB over one loopback connection, read or written by the same client, in turns, medians of five rounds. In: a "
+    "presigned PUT, which Reelkeep hashes (MD5 and SHA-256) and fsyncs before it answers; nginx's WebDAV PUT does "
+    "neither. Out: a presigned GET of a sealed recording; nginx serves it with sendfile. CPU is the "
+    "server's. The whole comparison of ways to upload is not made here."
+)
+CONFIGURATION = """
+daemon off; master_process off; worker_processes 1; error_log stderr error; pid {folder}/nginx.pid;
+events {{ worker_connections 64; }}
+http {{
+  access_log off; sendfile on; client_max_body_size 0; client_body_buffer_size 128k;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/t1; fastcgi_temp_path {folder}/t2;
+  uwsgi_temp_path {folder}/t3; scgi_temp_path {folder}/t4;
+  server {{ listen 127.0.0.1:{port}; root {folder}/files; location / {{ dav_methods PUT; }} }}
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One transfer."""
+
+    megabytes_a_second: float
+    processor_seconds: float
+
+
+async def measure(setup: Setup) -> Report:
+    """Both directions, ours and nginx in turns."""
+    report = Report("wire", "A large file in and out of a local store", COUNTED)
+    size = 5 * MB if setup.quick else FILE_BYTES
+    file = write_wav(setup.scratch / "large.wav", speech(size / 32_000))
+    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    if nginx is None:
+        report.notes.append("nginx is not installed here, so nothing is compared.")
+    with installation(setup.scratch / "installation") as place:
+        server = place.start_server("--no-worker")
+        headers = {"Authorization": f"Bearer {make_administrator(server)}"}
+        with httpx.Client(base_url=server.url, headers=headers, timeout=120) as client:
+            _in_turns(setup, report, server, client, file, nginx)
+    return report
+
+
+def _in_turns(
+    setup: Setup, report: Report, server: Server, client: httpx.Client, file: Path, nginx: str | None
+) -> None:
+    recording_id = processing.upload(client, file, "audio/wav")
+    url = (
+        client.get(f"{processing.API}/{recording_id}/download-url").raise_for_status().json()["download_url"]
+    )
+    taken: dict[str, list[Taken]] = {name: [] for name in ("in", "out", "nginx in", "nginx out")}
+    with running_nginx(nginx, setup.scratch / "nginx") as other:
+        for number in range(1 if setup.quick else ROUNDS):
+            setup.say(f"round {number + 1}")
+            put_url = _put_ticket(client, file)
+            taken["in"].append(_timed(server.process.pid, file, lambda at=put_url: put(at, file)))
+            taken["out"].append(_timed(server.process.pid, file, lambda: get(url)))
+            if other:
+                pid, address = other
+                taken["nginx in"].append(_timed(pid, file, lambda at=address: put(f"{at}/large.wav", file)))
+                taken["nginx out"].append(_timed(pid, file, lambda at=address: get(f"{at}/large.wav")))
+    for name, kept in taken.items():
+        if kept:
+            rate = median([one.megabytes_a_second for one in kept])
+            used = median([one.processor_seconds for one in kept])
+            report.add(
+                name if "nginx" in name else f"Reelkeep {name}", rate, "MB/s", note=f"CPU {used:.2f} s"
+            )
+
+
+def _put_ticket(client: httpx.Client, file: Path) -> str:
+    wanted = {"filename": file.name, "content_type": "audio/wav", "method": "put"}
+    ticket = client.post(f"{processing.API}/upload/initiate", json=wanted).raise_for_status().json()
+    url: str = ticket["upload_url"]
+    return url
+
+
+def _timed(pid: int, file: Path, transfer) -> Taken:  # type: ignore[no-untyped-def]
+    processor, started = processor_seconds([pid]), time.perf_counter()
+    transfer()
+    seconds = time.perf_counter() - started
+    return Taken(file.stat().st_size / MB / seconds, processor_seconds([pid]) - processor)
+
+
+def put(url: str, file: Path) -> None:
+    """Send a file."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, blocksize=BLOCK_BYTES)
+    with file.open("rb") as body:
+        headers = {"Content-Type": "audio/wav", "Content-Length": str(file.stat().st_size)}
+        connection.request("PUT", f"{parts.path}?{parts.query}", body, headers)
+        answer = connection.getresponse()
+        said = answer.read()
+    connection.close()
+    if answer.status not in (200, 201, 204):
+        raise RuntimeError(f"{answer.status}: {said[:200]!r}")
+
+
+def get(url: str) -> None:
+    """Read a file and keep nothing of it."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc)
+    connection.request("GET", f"{parts.path}?{parts.query}")
+    answer = connection.getresponse()
+    if answer.status != 200:
+        raise RuntimeError(f"{answer.status}: {answer.read(200)!r}")
+    buffer = bytearray(BLOCK_BYTES)
+    while answer.readinto(buffer):
+        pass
+    connection.close()
+
+
+@contextmanager
+def running_nginx(program: str | None, folder: Path) -> Iterator[tuple[int, str] | None]:
+    """Its process and address; None where there is no nginx."""
+    if program is None:
+        yield None
+        return
+    (folder / "files").mkdir(parents=True)
+    with create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = folder / "nginx.conf"
+    settings.write_text(CONFIGURATION.format(folder=folder, port=port))
+    process = subprocess.Popen([program, "-p", str(folder), "-c", str(settings)])
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/")
+        yield process.pid, f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(NGINX_SECONDS_MAX)
+
+
+def _wait_for(url: str) -> None:
+    deadline = time.monotonic() + NGINX_SECONDS_MAX
+    while True:
+        try:
+            httpx.get(url)
+            return
+        except httpx.TransportError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
