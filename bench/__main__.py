@@ -68,7 +68,8 @@ def _measure(console: Console, name: str, options: argparse.Namespace) -> Report
         # The embedded Postgres has a user of its own, who must be able to pass through.
         Path(scratch).chmod(0o711)
         setup = Setup(Path(scratch), options.quick, lambda what: status.update(f"{name}: {what}"))
-        report = asyncio.run(measure_of(name)(setup), loop_factory=uvloop.new_event_loop)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            report = runner.run(measure_of(name)(setup))
     report.conditions = {**conditions, "seconds": round(time.monotonic() - started, 1)}
     write_report(report, RESULTS)
     print_report(console, report)

@@ -28,7 +28,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, url: str, token: str | None = None) -> None:
         parts = urlsplit(url)
-        self._host, self._port = parts.hostname, parts.port
+        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
         self._head = f"Host: {parts.netloc}\r\n"
         self._authorization = f"Authorization: Bearer {token}\r\n" if token else ""
         self._transport: asyncio.Transport | None = None

@@ -4,11 +4,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fixtures.tiny_whisper import make_tiny_whisper
-
 from bench.processes import PeakMemory
 from reelkeep.speech.process import EngineProcess
 from reelkeep.speech.protocol import EngineSpec, Options
+from tests.fixtures.tiny_whisper import make_tiny_whisper
 
 WHISPER, SPHINX = "faster-whisper", "pocketsphinx"
 #: With random weights there is nothing to be gained by searching longer.

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -23,6 +24,8 @@ STOP_SECONDS_MAX = 30.0
 LOOK_EVERY_SECONDS = 0.01
 PR_SET_PDEATHSIG = 1
 ADMINISTRATOR = {"email": "admin@example.org", "password": "a quiet river at noon"}
+#: A connection for looking at what was done.
+Look = psycopg.Connection[tuple[Any, ...]]
 REELKEEP = (sys.executable, "-m", "reelkeep")
 
 
@@ -104,7 +107,7 @@ class Installation:
                 text=True,
                 env=dict(self.environment),
                 cwd=self.folder,
-                preexec_fn=lambda: _prepare(niceness),
+                preexec_fn=lambda: _prepare(niceness),  # noqa: PLW1509 - no thread of ours runs yet
             )
         self._processes.append(process)
         return process
@@ -116,7 +119,7 @@ class Installation:
         return self._postgres
 
     @contextmanager
-    def database(self) -> Iterator[psycopg.Connection]:
+    def database(self) -> Iterator[Look]:
         """A connection past row-level security, for looking at what was done."""
         with psycopg.connect(self.postgres().conninfo, autocommit=True) as connection:
             yield connection

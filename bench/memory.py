@@ -16,9 +16,9 @@ MORE_MB_MAX = 400
 HOURS = (2, 8)
 COUNTED = (
     "`reelkeep worker` and every process under it (media children, the engine), added up ten times a "
-    "second; the largest sum counts. Judged by PSS, which counts shared pages once; RSS counts them in each process. "
-    "One worker does both recordings (M4A, 44.1 kHz mono, made of flite's speech), one after the other, all "
-    "four steps. The engine alone is its child process with 10 s of sound and nothing else. "
+    "second; the largest sum counts. Judged by PSS, which counts shared pages once; RSS counts them in each "
+    "process. One worker does both recordings (M4A, 44.1 kHz mono, made of flite's speech), one after the "
+    "other, all four steps. The engine alone is its child process with 10 s of sound and nothing else. "
     f"{TINY_IS}"
 )
 

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
-import psycopg
 
 from bench import processing
 from bench.engines import TINY_IS, Alone, Engine, pocketsphinx, run_alone, tiny_whisper
 from bench.figures import Report, percentile
-from bench.installation import installation, make_administrator
+from bench.installation import Look, installation, make_administrator
 from bench.processing import Processed
 from bench.registry import Setup
 from bench.sound import PIECE_SECONDS, speech, write_m4a, write_raw
@@ -22,10 +21,10 @@ COUNTED = (
     "One recording at a time (M4A, 44.1 kHz mono), in an otherwise idle installation as `reelkeep serve` "
     "starts it. From the moment `complete` has answered until the status is seen to be `transcribed` "
     "(looked for every 50 ms), minus the time inside the engine (loading its model and transcribing), as "
-    "the step's own result tells it. Beyond the engine's time are: waiting for the worker, the probe, which decodes "
-    "everything, the sound for speech, starting the engine's process and finding the speech, and keeping "
-    "the words. Playback and waveform are made at the same time. At most 15 % of the engine's time and "
-    f"1 s. {TINY_IS}"
+    "the step's own result tells it. Beyond the engine's time are: waiting for the worker, the probe, which "
+    "decodes everything, the sound for speech, starting the engine's process and finding the speech, and "
+    "keeping the words. Playback and waveform are made at the same time. At most 15 % of the engine's time "
+    f"and 1 s. {TINY_IS}"
 )
 
 
@@ -52,18 +51,15 @@ async def _measure_engine(setup: Setup, report: Report, engine: Engine, lengths:
             await processing.process(client, database, warm)
             for seconds in lengths:
                 setup.say(f"{engine.name}, {_length(seconds)} of speech")
-                await _measure_length(report, engine, seconds, folder, client, database)
+                await _measure_length(
+                    report, engine, seconds, folder=folder, client=client, database=database
+                )
             if not setup.quick and engine.name == "tiny Whisper":
                 _tell_details(report, client, database)
 
 
 async def _measure_length(
-    report: Report,
-    engine: Engine,
-    seconds: int,
-    folder: Path,
-    client: httpx.Client,
-    database: psycopg.Connection,
+    report: Report, engine: Engine, seconds: int, *, folder: Path, client: httpx.Client, database: Look
 ) -> None:
     file = write_m4a(folder / f"speech-{seconds}.m4a", seconds)
     done = await processing.process(client, database, file)
@@ -113,7 +109,7 @@ def _tell(report: Report, name: str, done: Processed, alone: Alone) -> None:
     report.notes.append(f"{name}, in seconds: {told}. Meanwhile: {rest}.")
 
 
-def _tell_details(report: Report, client: httpx.Client, database: psycopg.Connection) -> None:
+def _tell_details(report: Report, client: httpx.Client, database: Look) -> None:
     """How quickly the answer about the longest recording comes, its text included."""
     query = "select id from recording order by duration_seconds desc limit 1"
     (recording_id,) = database.execute(query).fetchone() or (None,)

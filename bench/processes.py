@@ -157,4 +157,4 @@ def _role(command: str) -> str:
     for mark in ("reelkeep.media.child", "reelkeep.speech.child", "reelkeep worker", "reelkeep serve"):
         if mark in command:
             return mark
-    return command.split(" ")[0].rpartition("/")[2] or "a process that is gone"
+    return command.partition(" ")[0].rpartition("/")[2] or "a process that is gone"

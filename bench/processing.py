@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
+
+from bench.installation import Look
 
 API = "/api/v1/recordings"
 LOOK_EVERY_SECONDS = 0.05
@@ -41,7 +42,7 @@ class Processed:
     steps: dict[str, Step]
 
 
-async def process(client: httpx.Client, database: psycopg.Connection, file: Path) -> Processed:
+async def process(client: httpx.Client, database: Look, file: Path) -> Processed:
     """Upload the file and wait until it is transcribed; the database is asked twenty times a second."""
     recording_id = await asyncio.to_thread(upload, client, file)
     started = time.monotonic()
@@ -74,7 +75,7 @@ def upload(client: httpx.Client, file: Path, content_type: str = "audio/mp4") ->
     return recording_id
 
 
-async def _steps(database: psycopg.Connection, recording_id: str) -> dict[str, Step]:
+async def _steps(database: Look, recording_id: str) -> dict[str, Step]:
     """All steps, when all have ended: playback and peaks may end after the words."""
     query = "select kind, started_at, finished_at, result, state from step where recording_id = %s"
     while True:

@@ -1,9 +1,10 @@
 """What can be measured; a measurement's module is imported when it is run."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from bench.figures import Report
 
@@ -20,7 +21,7 @@ class Setup:
     say: Callable[[str], None]
 
 
-Measure = Callable[[Setup], Awaitable[Report]]
+Measure = Callable[[Setup], Coroutine[Any, Any, Report]]
 
 #: In the order in which they run: the short ones first.
 MEASUREMENTS = {

@@ -36,7 +36,7 @@ SENTENCES = (
 
 
 def speech(seconds: float) -> Pcm:
-    """Sentences of three voices in a shuffled order that is always the same, with pauses of half a second up."""
+    """Sentences of three voices, shuffled the same way every time, with pauses of 0.5 to 1.5 s."""
     drawn = random.Random(0)
     parts: list[Pcm] = []
     length, wanted = 0, round(seconds * SPEECH_RATE_HZ)

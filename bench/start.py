@@ -33,7 +33,7 @@ async def measure(setup: Setup) -> Report:
         setup.say(f"installation {number + 1}")
         with installation(setup.scratch / f"installation-{number}", REELKEEP_ENGINE="pocketsphinx") as place:
             for name in ("first", "again"):
-                server, ready = await _start(place)
+                server, ready = _start(place)
                 times[f"{name} line"].append(server.ready_seconds)
                 times[name].append(ready)
                 if name == "again":
@@ -45,7 +45,7 @@ async def measure(setup: Setup) -> Report:
     return report
 
 
-async def _start(place: Installation) -> tuple[Server, float]:
+def _start(place: Installation) -> tuple[Server, float]:
     """The server, and seconds from its start until it says that its worker is alive too."""
     started = time.monotonic()
     server = place.start_server()
@@ -53,7 +53,7 @@ async def _start(place: Installation) -> tuple[Server, float]:
         while client.get("/api/health/ready").status_code != 200:
             if time.monotonic() - started > READY_SECONDS_MAX:
                 raise RuntimeError(client.get("/api/health/ready").text)
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            time.sleep(LOOK_EVERY_SECONDS)
     return server, time.monotonic() - started
 
 

@@ -4,7 +4,7 @@ import http.client
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +24,10 @@ FILE_BYTES, ROUNDS = 200 * MB, 5
 BLOCK_BYTES = 1 << 20
 NGINX_SECONDS_MAX = 10.0
 COUNTED = (
-    "200 MB over one loopback connection, read or written by the same client, in turns, medians of five rounds. In: a "
-    "presigned PUT, which Reelkeep hashes (MD5 and SHA-256) and fsyncs before it answers; nginx's WebDAV PUT does "
-    "neither. Out: a presigned GET of a sealed recording; nginx serves it with sendfile. CPU is the "
-    "server's. The whole comparison of ways to upload is not made here."
+    "200 MB over one loopback connection, read or written by the same client, in turns, medians of five "
+    "rounds. In: a presigned PUT, which Reelkeep hashes (MD5 and SHA-256) and fsyncs before it answers; "
+    "nginx's WebDAV PUT does neither. Out: a presigned GET of a sealed recording; nginx serves it with "
+    "sendfile. CPU is the server's. The whole comparison of ways to upload is not made here."
 )
 CONFIGURATION = """
 daemon off; master_process off; worker_processes 1; error_log stderr error; pid {folder}/nginx.pid;
@@ -41,12 +41,17 @@ http {{
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """One transfer."""
+@dataclass(slots=True)
+class Side:
+    """A server that takes and gives the file."""
 
-    megabytes_a_second: float
-    processor_seconds: float
+    name: str
+    pid: int
+    #: A new address for each file put.
+    put_url: Callable[[], str]
+    get_url: str
+    #: Megabytes a second and processor seconds of each transfer.
+    taken: dict[str, list[tuple[float, float]]]
 
 
 async def measure(setup: Setup) -> Report:
@@ -55,55 +60,53 @@ async def measure(setup: Setup) -> Report:
     size = 5 * MB if setup.quick else FILE_BYTES
     file = write_wav(setup.scratch / "large.wav", speech(size / 32_000))
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-    if nginx is None:
-        report.notes.append("nginx is not installed here, so nothing is compared.")
     with installation(setup.scratch / "installation") as place:
         server = place.start_server("--no-worker")
         headers = {"Authorization": f"Bearer {make_administrator(server)}"}
-        with httpx.Client(base_url=server.url, headers=headers, timeout=120) as client:
-            _in_turns(setup, report, server, client, file, nginx)
+        with (
+            httpx.Client(base_url=server.url, headers=headers, timeout=120) as client,
+            running_nginx(nginx, setup.scratch / "nginx") as other,
+        ):
+            sides = [_our_side(server, client, file), *([other] if other else [])]
+            for number in range(1 if setup.quick else ROUNDS):
+                setup.say(f"round {number + 1}")
+                for side in sides:
+                    _transfer(side, file)
+    for side in sides:
+        _tell(report, side)
+    if nginx is None:
+        report.notes.append("nginx is not installed here, so nothing is compared.")
     return report
 
 
-def _in_turns(
-    setup: Setup, report: Report, server: Server, client: httpx.Client, file: Path, nginx: str | None
-) -> None:
+def _our_side(server: Server, client: httpx.Client, file: Path) -> Side:
     recording_id = processing.upload(client, file, "audio/wav")
-    url = (
-        client.get(f"{processing.API}/{recording_id}/download-url").raise_for_status().json()["download_url"]
-    )
-    taken: dict[str, list[Taken]] = {name: [] for name in ("in", "out", "nginx in", "nginx out")}
-    with running_nginx(nginx, setup.scratch / "nginx") as other:
-        for number in range(1 if setup.quick else ROUNDS):
-            setup.say(f"round {number + 1}")
-            put_url = _put_ticket(client, file)
-            taken["in"].append(_timed(server.process.pid, file, lambda at=put_url: put(at, file)))
-            taken["out"].append(_timed(server.process.pid, file, lambda: get(url)))
-            if other:
-                pid, address = other
-                taken["nginx in"].append(_timed(pid, file, lambda at=address: put(f"{at}/large.wav", file)))
-                taken["nginx out"].append(_timed(pid, file, lambda at=address: get(f"{at}/large.wav")))
-    for name, kept in taken.items():
-        if kept:
-            rate = median([one.megabytes_a_second for one in kept])
-            used = median([one.processor_seconds for one in kept])
-            report.add(
-                name if "nginx" in name else f"Reelkeep {name}", rate, "MB/s", note=f"CPU {used:.2f} s"
-            )
-
-
-def _put_ticket(client: httpx.Client, file: Path) -> str:
+    answer = client.get(f"{processing.API}/{recording_id}/download-url").raise_for_status()
     wanted = {"filename": file.name, "content_type": "audio/wav", "method": "put"}
-    ticket = client.post(f"{processing.API}/upload/initiate", json=wanted).raise_for_status().json()
-    url: str = ticket["upload_url"]
-    return url
+
+    def put_url() -> str:
+        ticket = client.post(f"{processing.API}/upload/initiate", json=wanted).raise_for_status()
+        return str(ticket.json()["upload_url"])
+
+    return Side("Reelkeep", server.process.pid, put_url, answer.json()["download_url"], {"in": [], "out": []})
 
 
-def _timed(pid: int, file: Path, transfer) -> Taken:  # type: ignore[no-untyped-def]
-    processor, started = processor_seconds([pid]), time.perf_counter()
-    transfer()
-    seconds = time.perf_counter() - started
-    return Taken(file.stat().st_size / MB / seconds, processor_seconds([pid]) - processor)
+def _transfer(side: Side, file: Path) -> None:
+    put_url = side.put_url()
+    for direction, move in (("in", lambda: put(put_url, file)), ("out", lambda: get(side.get_url))):
+        processor, started = processor_seconds([side.pid]), time.perf_counter()
+        move()
+        seconds = time.perf_counter() - started
+        used = processor_seconds([side.pid]) - processor
+        side.taken[direction].append((file.stat().st_size / MB / seconds, used))
+
+
+def _tell(report: Report, side: Side) -> None:
+    for direction, taken in side.taken.items():
+        used = median([seconds for _, seconds in taken])
+        report.add(
+            f"{side.name} {direction}", median([rate for rate, _ in taken]), "MB/s", note=f"CPU {used:.2f} s"
+        )
 
 
 def put(url: str, file: Path) -> None:
@@ -135,8 +138,8 @@ def get(url: str) -> None:
 
 
 @contextmanager
-def running_nginx(program: str | None, folder: Path) -> Iterator[tuple[int, str] | None]:
-    """Its process and address; None where there is no nginx."""
+def running_nginx(program: str | None, folder: Path) -> Iterator[Side | None]:
+    """It with an empty folder; None where there is no nginx."""
     if program is None:
         yield None
         return
@@ -147,8 +150,9 @@ def running_nginx(program: str | None, folder: Path) -> Iterator[tuple[int, str]
     settings.write_text(CONFIGURATION.format(folder=folder, port=port))
     process = subprocess.Popen([program, "-p", str(folder), "-c", str(settings)])
     try:
-        _wait_for(f"http://127.0.0.1:{port}/")
-        yield process.pid, f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{port}/large.wav"
+        _wait_for(url)
+        yield Side("nginx", process.pid, lambda: url, url, {"in": [], "out": []})
     finally:
         process.terminate()
         process.wait(NGINX_SECONDS_MAX)

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.fixtures.ceph import Ceph
 
 from reelkeep.stores.guarded import guard
 from reelkeep.stores.local import LocalStore, LocalStoreConfig
@@ -12,6 +11,7 @@ from reelkeep.stores.memory import MemoryStore
 from reelkeep.stores.protocol import Store
 from reelkeep.stores.s3 import S3Store, S3StoreConfig
 from reelkeep.stores.signer import Credentials
+from tests.fixtures.ceph import Ceph
 
 
 def local_store(root: Path) -> LocalStore:

@@ -7,18 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.fixtures.speech import (
-    MONOLOGUE,
-    SENTENCES,
-    TINY_WHISPER_EXTRA,
-    decode,
-    real_speech_dir,
-    say,
-    silence,
-    tiny_whisper_dir,
-    write_raw,
-)
-from tests.fixtures.wer import word_error_rate
 
 from reelkeep.errors import EngineError, ErrorCode
 from reelkeep.speech.protocol import (
@@ -36,6 +24,18 @@ from reelkeep.speech.protocol import (
 from reelkeep.speech.registry import build
 from reelkeep.speech.stretches import plan_stretches
 from reelkeep.speech.timeline import spans_in
+from tests.fixtures.speech import (
+    MONOLOGUE,
+    SENTENCES,
+    TINY_WHISPER_EXTRA,
+    decode,
+    real_speech_dir,
+    say,
+    silence,
+    tiny_whisper_dir,
+    write_raw,
+)
+from tests.fixtures.wer import word_error_rate
 
 JFK = (
     "And so, my fellow Americans, ask not what your country can do for you, "

@@ -10,8 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.fixtures.ceph import Ceph
-from tests.fixtures.wire import form_body
 
 from reelkeep.errors import StoreError, StoreFull, StoreRefused, StoreUnavailable
 from reelkeep.stores import s3_errors
@@ -19,6 +17,8 @@ from reelkeep.stores.protocol import TicketLimits
 from reelkeep.stores.s3 import S3Store, S3StoreConfig
 from reelkeep.stores.s3_copy import copy_object
 from reelkeep.stores.signer import Credentials
+from tests.fixtures.ceph import Ceph
+from tests.fixtures.wire import form_body
 
 pytestmark = pytest.mark.s3
 MIB = 1024 * 1024

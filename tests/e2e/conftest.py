@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from tests.fixtures import speech
 from tests.fixtures.browser import chromium
 from tests.fixtures.server import Server

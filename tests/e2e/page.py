@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
+
 from tests.fixtures.server import Server
 
 #: What the server needs for a few seconds of speech on a busy machine.

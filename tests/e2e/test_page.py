@@ -6,6 +6,7 @@ from typing import Literal
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
+
 from tests.e2e.conftest import Known, bring
 from tests.e2e.page import (
     PROCESSED_MS,

@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from playwright.async_api import Browser, Page
-from tests.fixtures import media
 
 from reelkeep.media.facts import MediaLimits
 from reelkeep.media.work import make_playback
+from tests.fixtures import media
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 

@@ -12,6 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from reelkeep.errors import EngineError, ErrorCode
+from reelkeep.speech.limits import EngineLimits
+from reelkeep.speech.process import EngineProcess
+from reelkeep.speech.protocol import EngineSpec, Options, Span, Stretch
+from reelkeep.transactions import IoInsideUnitOfWork, unit_of_work_open
 from tests.fixtures.speech import (
     MONOLOGUE,
     TINY_WHISPER_EXTRA,
@@ -20,12 +26,6 @@ from tests.fixtures.speech import (
     tiny_whisper_dir,
     write_raw,
 )
-
-from reelkeep.errors import EngineError, ErrorCode
-from reelkeep.speech.limits import EngineLimits
-from reelkeep.speech.process import EngineProcess
-from reelkeep.speech.protocol import EngineSpec, Options, Span, Stretch
-from reelkeep.transactions import IoInsideUnitOfWork, unit_of_work_open
 
 DEADLINE_SECONDS = 30.0
 TEN_SECONDS = Stretch(0, 0.0, 10.0, (Span(0.0, 10.0),))

@@ -7,11 +7,11 @@ import zlib
 from pathlib import Path
 
 import pytest
-from tests.fixtures import media
 
 from reelkeep.errors import ErrorCode, MediaError
 from reelkeep.media.facts import MediaLimits
 from reelkeep.media.work import make_playback, probe
+from tests.fixtures import media
 
 LIMITS = MediaLimits(seconds_max=30, memory_bytes_max=800_000_000, output_bytes_max=50_000_000)
 #: Every outcome that a file from outside may have; a crash is none of them.

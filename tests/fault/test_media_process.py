@@ -12,13 +12,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from tests.fixtures import media
 
 from reelkeep.errors import ErrorCode, MediaError
 from reelkeep.media import child_process
 from reelkeep.media.facts import MediaLimits
 from reelkeep.media.sandbox import REFUSED_CALLS
 from reelkeep.media.work import extract_sound, make_peaks, make_playback, probe
+from tests.fixtures import media
 
 PATIENCE_SECONDS = 30.0
 

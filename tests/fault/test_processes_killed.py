@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+
 from tests.fixtures.media import beeps, wav
 from tests.fixtures.server import Server, start_server
 from tests.fixtures.speech import say, write_wav

@@ -8,9 +8,6 @@ import pytest
 from procrastinate.exceptions import JobAborted
 from procrastinate.jobs import Job
 from sqlalchemy import text
-from tests.fixtures.runtime import add_person, do_jobs
-from tests.service.test_processing import look
-from tests.service.test_runs import claim, uploaded
 
 from reelkeep.clock import SystemClock, new_id
 from reelkeep.errors import StoreUnavailable
@@ -24,6 +21,9 @@ from reelkeep.recordings.steps import MEDIA, enqueue_for_recording
 from reelkeep.runtime import Runtime
 from reelkeep.transactions import IoInsideUnitOfWork
 from reelkeep.worker import BODIES, build_app
+from tests.fixtures.runtime import add_person, do_jobs
+from tests.service.test_processing import look
+from tests.service.test_runs import claim, uploaded
 
 
 async def jobs(runtime: Runtime) -> list[tuple[str, str]]:

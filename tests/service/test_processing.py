@@ -7,11 +7,6 @@ from uuid import UUID
 import numpy as np
 import pytest
 from sqlalchemy import select, text
-from tests.fixtures.media import silence, wav
-from tests.fixtures.runtime import Person, add_person, client_of, do_jobs, settings_for
-from tests.fixtures.speech import say, write_wav
-from tests.fixtures.wer import word_error_rate
-from tests.service.test_uploads import complete, initiate, send
 
 from reelkeep.recordings.models import Step
 from reelkeep.recordings.steps import MEDIA, enqueue_for_recording
@@ -19,6 +14,11 @@ from reelkeep.renditions.models import Rendition
 from reelkeep.runtime import Runtime
 from reelkeep.transcripts.models import FinishedStretch
 from reelkeep.wiring import open_runtime
+from tests.fixtures.media import silence, wav
+from tests.fixtures.runtime import Person, add_person, client_of, do_jobs, settings_for
+from tests.fixtures.speech import say, write_wav
+from tests.fixtures.wer import word_error_rate
+from tests.service.test_uploads import complete, initiate, send
 
 SENTENCE = "the budget is fine we have spent about half of it"
 

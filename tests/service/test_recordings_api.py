@@ -4,11 +4,11 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.fixtures.runtime import Person, add_person, client_of
-from tests.service.test_uploads import SOUND, complete, initiate, send
 
 from reelkeep.accounts.models import Role
 from reelkeep.runtime import Runtime
+from tests.fixtures.runtime import Person, add_person, client_of
+from tests.service.test_uploads import SOUND, complete, initiate, send
 
 LIST = "/api/v1/recordings/"
 
@@ -119,7 +119,10 @@ WRONG = {
     "GET /api/v1/recordings/01a1fbe7-1436-777c-85f1-80d1b90ab6cd": (404, "RECORDING_NOT_FOUND"),
     "GET /api/v1/nothing": (404, "NOT_FOUND"),
     "POST /api/v1/recordings/upload/initiate": (422, "INVALID_REQUEST"),
-    "POST /api/v1/recordings/01a1fbe7-1436-777c-85f1-80d1b90ab6cd/steps/dance/rerun": (422, "INVALID_REQUEST"),
+    "POST /api/v1/recordings/01a1fbe7-1436-777c-85f1-80d1b90ab6cd/steps/dance/rerun": (
+        422,
+        "INVALID_REQUEST",
+    ),
     "PUT /api/v1/recordings/": (405, "METHOD_NOT_ALLOWED"),
 }
 

@@ -5,8 +5,6 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import select
-from tests.fixtures.runtime import Person, add_person, client_of
-from tests.service.test_uploads import SOUND, complete, initiate, send
 
 from reelkeep.errors import ErrorCode, MediaError, StoreUnavailable
 from reelkeep.events.models import Event
@@ -16,6 +14,8 @@ from reelkeep.recordings.models import Recording, Step, StepKind, StepState
 from reelkeep.recordings.perform import Outcome, perform
 from reelkeep.recordings.runs import Run, RunLost
 from reelkeep.runtime import Runtime
+from tests.fixtures.runtime import Person, add_person, client_of
+from tests.service.test_uploads import SOUND, complete, initiate, send
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
-from tests.fixtures.runtime import Person, client_of
-from tests.service.test_uploads import SOUND, complete, download, initiate, keys, send
 
 from reelkeep.clock import SystemClock, new_id
 from reelkeep.recordings.models import Recording
 from reelkeep.runtime import Runtime
 from reelkeep.uploads.models import Upload, UploadState
 from reelkeep.uploads.sweep import sweep_incoming, sweep_uploads
+from tests.fixtures.runtime import Person, client_of
+from tests.service.test_uploads import SOUND, complete, download, initiate, keys, send
 
 
 @dataclass(frozen=True, slots=True)

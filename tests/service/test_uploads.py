@@ -8,8 +8,6 @@ from uuid import UUID
 import httpx
 import pytest
 from sqlalchemy import func, select
-from tests.fixtures.media import beeps, wav
-from tests.fixtures.runtime import Person, add_person, client_of
 
 from reelkeep.blobs.models import Blob, Copy
 from reelkeep.errors import ReelkeepError
@@ -17,6 +15,8 @@ from reelkeep.recordings.models import Recording, Step
 from reelkeep.runtime import Runtime
 from reelkeep.uploads.models import Upload
 from reelkeep.uploads.seal import Claims, seal
+from tests.fixtures.media import beeps, wav
+from tests.fixtures.runtime import Person, add_person, client_of
 
 SOUND = wav(beeps(1.0))
 OTHER_SOUND = wav(beeps(2.0))

@@ -21,9 +21,9 @@ import boto3
 import httpx
 import pytest
 from botocore.config import Config
-from tests.fixtures.wire import CREDENTIALS, Running, form_body, post, running_wire, said
 
 from reelkeep.stores.protocol import TicketLimits
+from tests.fixtures.wire import CREDENTIALS, Running, form_body, post, running_wire, said
 
 KEY = "incoming/7f/a1"
 MIB = 1024 * 1024

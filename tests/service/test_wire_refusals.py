@@ -12,12 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.fixtures.ceph import Ceph
-from tests.fixtures.wire import Service, post, running_wire, said
 
 from reelkeep.stores.protocol import TicketLimits
 from reelkeep.stores.signer import Credentials
 from reelkeep.stores.tickets import SignedAccess
+from tests.fixtures.ceph import Ceph
+from tests.fixtures.wire import Service, post, running_wire, said
 
 KEY = "incoming/7f/a1"
 #: What Ceph answers to every form whose signature is not right, where Amazon tells the reasons apart.

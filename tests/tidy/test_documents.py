@@ -10,9 +10,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from tests.tidy.checkout import ROOT, place, written_files
 
 from reelkeep.errors import ErrorCode
+from tests.tidy.checkout import ROOT, place, written_files
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 CODE_BLOCK = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)

@@ -22,7 +22,11 @@ async def rename(session: AsyncSession, organization_id: UUID, recording_id: UUI
 
 
 async def move_to_trash(
-    session: AsyncSession, organization_id: UUID, recording_id: UUID, actor_user_id: UUID | None, now: datetime
+    session: AsyncSession,
+    organization_id: UUID,
+    recording_id: UUID,
+    actor_user_id: UUID | None,
+    now: datetime,
 ) -> None:
     """Hide the recording from every list but the trash; nothing of it is removed. Twice is once."""
     recording = await get_recording(session, organization_id, recording_id, deleted=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from tests.fixtures import media
 
 from reelkeep.media import mp4
+from tests.fixtures import media
 
 
 def write(path: Path, samples: media.Samples, rate: int = 48_000) -> int:

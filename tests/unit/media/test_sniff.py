@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fixtures import media
 
 from reelkeep.media.sniff import HEAD_BYTES, id3_length, sniff, types_agree
+from tests.fixtures import media
 
 FAMILIES = {
     "wav": "wav",

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.fixtures import media
 
 from reelkeep.errors import ErrorCode, MediaError
 from reelkeep.media import peaks_format
 from reelkeep.media.facts import MediaLimits
 from reelkeep.media.work import extract_sound, make_peaks, make_playback, probe
+from tests.fixtures import media
 
 LIMITS = MediaLimits(seconds_max=120)
 KINDS = ["wav", "flac", "mp3", "ogg", "webm", "m4a", "mov", "3gp", "aac", "aiff", "caf", "wma", "avi"]

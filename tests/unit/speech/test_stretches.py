@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.fixtures.speech import MONOLOGUE, hum, say, silence, write_raw
 
 from reelkeep.errors import EngineError
 from reelkeep.speech import stretches, vad
 from reelkeep.speech.protocol import SAMPLE_RATE_HZ, STRETCH_SECONDS_MAX
 from reelkeep.speech.stretches import StretchLimits, cut, plan_stretches
+from tests.fixtures.speech import MONOLOGUE, hum, say, silence, write_raw
 
 WINDOW = vad.WINDOW_SECONDS
 
