@@ -16,6 +16,7 @@ from bench.figures import Report, write_report
 from bench.machine import ROOT, describe_machine, describe_moment
 from bench.registry import MEASUREMENTS, Setup, measure_of
 from bench.table import print_missed, print_report
+from reelkeep.logs import configure_logs
 
 RESULTS = ROOT / "bench" / "results"
 
@@ -25,6 +26,7 @@ def main() -> int:
     options = _options()
     # An ordinary end, so that everything that was started is stopped and removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    configure_logs("WARNING", "console")
     console = Console(width=None if sys.stdout.isatty() else 160)
     reports = [_measure(console, name, options) for name in options.only or MEASUREMENTS]
     print_missed(console, reports)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from socket import create_server
 from urllib.parse import urlsplit
@@ -93,7 +94,7 @@ def _our_side(server: Server, client: httpx.Client, file: Path) -> Side:
 
 def _transfer(side: Side, file: Path) -> None:
     put_url = side.put_url()
-    for direction, move in (("in", lambda: put(put_url, file)), ("out", lambda: get(side.get_url))):
+    for direction, move in (("in", partial(put, put_url, file)), ("out", partial(get, side.get_url))):
         processor, started = processor_seconds([side.pid]), time.perf_counter()
         move()
         seconds = time.perf_counter() - started

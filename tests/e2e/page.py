@@ -38,7 +38,7 @@ async def visit(
         yield page
     finally:
         await context.close()
-    assert thrown == []
+    assert thrown == [], thrown
 
 
 async def sign_in(page: Page, server: Server) -> None:
@@ -76,7 +76,7 @@ async def media_time(page: Page) -> float:
 
 
 async def wait_for_time(page: Page, at_least: float, at_most: float = 1e9, seconds: float = 15) -> float:
-    """Until the sound is there. Polled from here: the page's policy forbids the eval of Playwright's own wait."""
+    """Until the sound is there. Polled here: the page's policy forbids the eval of Playwright's own wait."""
     deadline = time.monotonic() + seconds
     while not at_least <= (now := await media_time(page)) <= at_most:
         assert time.monotonic() < deadline, f"the sound is at {now}, wanted {at_least} to {at_most}"

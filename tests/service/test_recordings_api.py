@@ -137,6 +137,43 @@ async def test_every_error_has_the_one_shape(runtime: Runtime, somebody: Person,
     assert answer.headers["x-request-id"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"filename": "a.wav", "content_type": "audio/wav", "estimated_duration_seconds": Infinity}',
+        b'{"filename": "a.wav", "content_type": "audio/wav", "recording_metadata": {"x": NaN}}',
+        b'{"filename": "a\\u0000.wav", "content_type": "audio/wav"}',
+        b'{"filename": "a\\ud800.wav", "content_type": "audio/wav"}',
+        b'{"filename": "a.wav", "content_type": "audio/wav", "recording_metadata": {"x": "'
+        + b"y" * 20_000
+        + b'"}}',
+        b'{"filename": 7, "content_type": ["audio/wav"]}',
+        b"[" * 5_000,
+        b"not json",
+        b"",
+    ],
+)
+async def test_nonsense_is_refused_and_never_a_server_error(
+    runtime: Runtime, somebody: Person, body: bytes
+) -> None:
+    async with client_of(runtime, somebody) as client:
+        headers = {"Content-Type": "application/json"}
+        answer = await client.post(f"{LIST}upload/initiate", content=body, headers=headers)
+    assert answer.status_code in (400, 422)
+    assert answer.json()["error_code"] == "INVALID_REQUEST"
+
+
+async def test_a_body_that_no_request_needs_is_not_read(runtime: Runtime, somebody: Person) -> None:
+    async def endless():  # type: ignore[no-untyped-def]
+        for _ in range(1_000):
+            yield b" " * 1_024
+
+    async with client_of(runtime, somebody) as client:
+        for content in (b" " * 300_000, endless()):
+            answer = await client.post(f"{LIST}upload/initiate", content=content)
+            assert (answer.status_code, answer.json()["error_code"]) == (413, "UPLOAD_TOO_LARGE")
+
+
 async def test_nobody_gets_in_without_a_credential(runtime: Runtime) -> None:
     async with client_of(runtime) as client:
         for path in ("", "01a1fbe7-1436-777c-85f1-80d1b90ab6cd"):

@@ -12,6 +12,7 @@ from reelkeep import __version__
 from reelkeep.errors import NotFound
 from reelkeep.http import auth_routes, recordings_routes, server_routes, uploads_routes
 from reelkeep.http.errors import install_errors
+from reelkeep.http.limits import BodyLimit
 from reelkeep.http.page import page_routes
 from reelkeep.http.requests import HEADER, RequestLog
 from reelkeep.http.schemas import ErrorOut
@@ -65,6 +66,7 @@ def _install(app: FastAPI, runtime: Runtime) -> None:
             allow_headers=["Authorization", "Content-Type"],
             expose_headers=[HEADER, "Retry-After"],
         )
+    app.add_middleware(BodyLimit)
     app.add_middleware(RequestLog)
 
 

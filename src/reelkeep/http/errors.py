@@ -54,7 +54,12 @@ STATUS_OF_CLASS: Mapping[type[ReelkeepError], int] = {
     EngineError: 503,
     StoreError: 502,
 }
-CODE_OF_STATUS = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED, 401: ErrorCode.UNAUTHENTICATED}
+CODE_OF_STATUS = {
+    401: ErrorCode.UNAUTHENTICATED,
+    404: ErrorCode.NOT_FOUND,
+    405: ErrorCode.METHOD_NOT_ALLOWED,
+    413: ErrorCode.UPLOAD_TOO_LARGE,
+}
 
 
 def status_of(error: ReelkeepError) -> int:

@@ -139,7 +139,11 @@ async def move_to_trash(request: Request, caller: Deleter, recording_id: UUID) -
     runtime = runtime_of(request)
     async with runtime.database.work(caller.organization_id) as session:
         await change.move_to_trash(
-            session, caller.organization_id, recording_id, caller.user_id, runtime.clock.now()
+            session,
+            caller.organization_id,
+            recording_id,
+            actor_user_id=caller.user_id,
+            now=runtime.clock.now(),
         )
     return Response(status_code=204)
 

@@ -1,35 +1,49 @@
 """The shapes of requests and answers under `/api/v1`; the OpenAPI document is made from them."""
 
+import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+METADATA_CHARACTERS_MAX = 16_000
 
 Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 HostId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=1024, strip_whitespace=False)]
 
 
-def _has_zero_character(value: Any) -> bool:
+def _is_text(value: Any) -> bool:
+    """Whether every string in it can be kept: no U+0000, and no half of a surrogate pair."""
     if isinstance(value, str):
-        return "\x00" in value
+        return "\x00" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
     if isinstance(value, dict):
-        return any(_has_zero_character(part) for pair in value.items() for part in pair)
-    return isinstance(value, list) and any(_has_zero_character(part) for part in value)
+        return all(_is_text(part) for pair in value.items() for part in pair)
+    return not isinstance(value, list) or all(_is_text(part) for part in value)
+
+
+def _checked_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what JSON has no word for, and more than a recording's facts need."""
+    if len(json.dumps(metadata, allow_nan=False)) > METADATA_CHARACTERS_MAX:
+        raise ValueError(f"must have at most {METADATA_CHARACTERS_MAX} characters as JSON")
+    return metadata
+
+
+Metadata = Annotated[dict[str, Any], AfterValidator(_checked_metadata)]
 
 
 class Request(BaseModel):
     """A request body; unknown fields are ignored, so that older servers take newer clients."""
 
-    model_config = ConfigDict(str_strip_whitespace=True)
+    model_config = ConfigDict(str_strip_whitespace=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
-    def _no_zero_character(cls, body: Any) -> Any:
+    def _only_text(cls, body: Any) -> Any:
         """Refuse what a database cannot keep as text."""
-        if _has_zero_character(body):
-            raise ValueError("must not contain the character U+0000")
+        if not _is_text(body):
+            raise ValueError("must not contain the character U+0000 or half of a surrogate pair")
         return body
 
 
@@ -136,7 +150,7 @@ class InitiateIn(Request):
     size_bytes: int | None = Field(default=None, ge=1)
     sha256: Sha256Hex | None = None
     transcribe: bool = True
-    recording_metadata: dict[str, Any] = Field(default_factory=dict)
+    recording_metadata: Metadata = Field(default_factory=dict)
 
 
 class InitiateOut(BaseModel):
@@ -159,7 +173,7 @@ class CompleteIn(Request):
 
     file_size_bytes: int | None = Field(default=None, ge=0)
     duration_seconds: float | None = Field(default=None, ge=0)
-    recording_metadata: dict[str, Any] | None = None
+    recording_metadata: Metadata | None = None
 
 
 # Recordings

@@ -158,7 +158,9 @@ def delete(
 
     async def move(runtime: Runtime, organization_id: UUID, found: UUID) -> None:
         async with runtime.database.work(organization_id) as session:
-            await change.move_to_trash(session, organization_id, found, None, runtime.clock.now())
+            await change.move_to_trash(
+                session, organization_id, found, actor_user_id=None, now=runtime.clock.now()
+            )
 
     document = _with_recording(data, organization, recording_id, move)
     if as_json:
