@@ -32,17 +32,17 @@ def recording_detail_out(
     renditions: Mapping[str, Rendition],
     *,
     original: Located | None,
-    spoken: Spoken | None,
+    transcript: Transcript | None,
+    text: str | None,
     where: tuple[str, str] | None,
 ) -> schemas.RecordingDetailOut:
     """A recording with its steps; `where` is the bucket and key of its bytes."""
-    transcript = spoken.transcript if spoken else None
     started = [step.started_at for step in steps if step.started_at]
     fields = _recording_fields(recording, steps, renditions) | {
         "s3_bucket": where[0] if where else None,
         "s3_key": where[1] if where else None,
         "sha256": original.sha256 if original else None,
-        "transcript_text": spoken.text if spoken else None,
+        "transcript_text": text,
         "transcript_confidence": transcript.confidence if transcript else None,
         "transcript_language": transcript.language if transcript else None,
         "transcription_service": transcript.engine if transcript else None,

@@ -23,7 +23,7 @@ from reelkeep.runtime import Runtime
 from reelkeep.speech.choose import AUTO
 from reelkeep.speech.formats import to_srt, to_text, to_vtt
 from reelkeep.speech.registry import unknown_engine
-from reelkeep.transcripts.read import Spoken, newest_transcript, read_transcript, segments_of
+from reelkeep.transcripts.read import newest_transcript, read_transcript, text_of
 from reelkeep.uploads.seal import upload_of
 
 router = APIRouter(prefix="/api/v1/recordings", tags=["recordings"])
@@ -95,13 +95,14 @@ async def detail(
         original = await _original(session, recording)
         where = await _where(session, runtime, recording, original)
         transcript = await newest_transcript(session, organization_id, recording_id)
-        segments = await segments_of(session, transcript) if transcript and with_text else []
+        text = await text_of(session, transcript) if transcript and with_text else None
     return recording_detail_out(
         recording,
         steps,
         renditions,
         original=original,
-        spoken=Spoken(transcript, segments) if transcript else None,
+        transcript=transcript,
+        text=text,
         where=where,
     )
 

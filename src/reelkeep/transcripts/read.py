@@ -57,6 +57,15 @@ async def read_transcript(session: AsyncSession, organization_id: UUID, recordin
     return Spoken(transcript, await segments_of(session, transcript))
 
 
+async def text_of(session: AsyncSession, transcript: Transcript) -> str:
+    """All words of one version, a line for each segment; reads no word times."""
+    query = select(TranscriptSegment.text).where(
+        TranscriptSegment.organization_id == transcript.organization_id,
+        TranscriptSegment.transcript_id == transcript.id,
+    )
+    return "\n".join(await session.scalars(query.order_by(TranscriptSegment.position)))
+
+
 async def segments_of(session: AsyncSession, transcript: Transcript) -> list[Segment]:
     """The segments of one version, in order."""
     query = (

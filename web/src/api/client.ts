@@ -37,7 +37,11 @@ const middleware: Middleware = {
   },
 };
 
-export const api = createClient<paths>({ baseUrl: '', credentials: 'same-origin' });
+export const api = createClient<paths>({
+  baseUrl: '',
+  credentials: 'same-origin',
+  fetch: (request) => window.fetch(request),
+});
 api.use(middleware);
 
 /** The body of an answer that must have one. */

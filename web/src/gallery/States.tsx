@@ -1,3 +1,124 @@
+import { QueryClient, QueryClientProvider, type InfiniteData } from '@tanstack/react-query';
+import { useState, type ReactNode } from 'react';
+
+import { ApiError } from '@/api/errors';
+import { enginesQuery, keys, listQuery, meQuery, peaksQuery, recordingQuery, transcriptQuery } from '@/api/queries';
+import type { Me, RecordingDetail, RecordingList } from '@/api/types';
+import { LibraryView } from '@/library/LibraryView';
+import { RecordingView } from '@/recording/RecordingView';
+import { UploadRow } from '@/shell/UploadRow';
+import { newUpload, type Upload } from '@/uploads/state';
+
+import * as fixtures from './fixtures';
+
+const away = new ApiError('The database does not answer. Try again in a minute.', 'DATABASE_UNAVAILABLE', 503);
+const SENTENCES = [
+  'How has he been eating since Friday?',
+  'He started the new tablets last week and he sleeps better now.',
+  'The weight is down a little, which is what we hoped for, and the cough has gone.',
+];
+
+/** A memory that holds what is put there and asks nobody. */
+function memory(who: Me = fixtures.me): QueryClient {
+  const client = new QueryClient({
+    defaultOptions: {
+      queries: { retryOnMount: false, staleTime: Infinity, gcTime: Infinity, retry: false, refetchOnWindowFocus: false },
+    },
+  });
+  client.setQueryData(meQuery.queryKey, who);
+  client.setQueryData(enginesQuery.queryKey, fixtures.engines);
+  return client;
+}
+
+function withList(recordings: readonly RecordingDetail[], who?: Me, filter = {}): QueryClient {
+  const client = memory(who);
+  const page: RecordingList = { items: [...recordings], total: recordings.length, limit: 50, offset: 0, next_cursor: null };
+  const data: InfiniteData<RecordingList, string | null> = { pages: [page], pageParams: [null] };
+  client.setQueryData([...keys.lists, filter], data);
+  return client;
+}
+
+function withFailure(key: readonly unknown[]): QueryClient {
+  const client = memory();
+  client.getQueryCache().build(client, { queryKey: key }).setState({ status: 'error', error: away });
+  return client;
+}
+
+function withRecording(recording: RecordingDetail): QueryClient {
+  const client = memory();
+  client.setQueryData(recordingQuery(recording.id).queryKey, recording);
+  client.setQueryData(peaksQuery(recording.id).queryKey, fixtures.peaks);
+  const said = recording.id === 'silence' ? [] : SENTENCES;
+  client.setQueryData(transcriptQuery(recording.id).queryKey, fixtures.transcript(recording.id, said));
+  return client;
+}
+
+const file = { name: 'visit.m4a', size: 48_000_000, type: 'audio/mp4' };
+const problem = { message: 'The store refused the file (AccessDenied).', code: 'AccessDenied' };
+const upload = (id: string, change: Partial<Upload>): Upload => ({ ...newUpload(id, file), ...change });
+const UPLOADS: readonly Upload[] = [
+  upload('waiting', {}),
+  upload('sending', { phase: 'sending', sent: 18_000_000, speed: 900_000 }),
+  upload('sealing', { phase: 'sealing', sent: file.size, delivered: true }),
+  upload('safe', { phase: 'safe', sent: file.size, recordingId: 'done' }),
+  upload('failed', { phase: 'failed', problem }),
+  upload('interrupted', { phase: 'interrupted' }),
+];
+
+const all = Object.values(fixtures.states).filter((recording) => !recording.is_deleted);
+
+const LISTS: readonly [string, () => QueryClient, { q?: string }][] = [
+  ['List: full', () => withList(all), {}],
+  ['List: first run', () => withList([]), {}],
+  ['List: first run, viewer', () => withList([], fixtures.viewer), {}],
+  ['List: nothing matches', () => withList([], undefined, { q: 'metformin' }), { q: 'metformin' }],
+  ['List: loading', () => memory(), {}],
+  ['List: failed', () => withFailure(listQuery({}).queryKey), {}],
+];
+
+/** Every state of the list, of a recording and of an upload, from fixtures. Only while developing. */
 export function States() {
-  return null;
+  // Nothing here asks a server: what is not in a state's memory stays on its way for ever.
+  useState(() => {
+    window.fetch = () => new Promise<Response>(() => undefined);
+  });
+  return (
+    <main style={{ display: 'grid', gap: 48, maxWidth: 1180, margin: '0 auto', padding: 24 }}>
+      {LISTS.map(([name, make, filter]) => (
+        <State key={name} name={name} make={make}>
+          <LibraryView filter={filter} onFilter={() => undefined} />
+        </State>
+      ))}
+      {Object.entries(fixtures.states).map(([name, recording]) => (
+        <State key={name} name={`Recording: ${name}`} make={() => withRecording(recording)}>
+          <RecordingView id={recording.id} />
+        </State>
+      ))}
+      <State name="Recording: loading" make={() => memory()}>
+        <RecordingView id="loading" />
+      </State>
+      <State name="Recording: failed to load" make={() => withFailure(keys.recording('away'))}>
+        <RecordingView id="away" />
+      </State>
+      <State name="Uploads" make={() => memory()}>
+        <ul>
+          {UPLOADS.map((one) => (
+            <UploadRow key={one.id} upload={one} />
+          ))}
+        </ul>
+      </State>
+    </main>
+  );
+}
+
+function State({ name, make, children }: { name: string; make: () => QueryClient; children: ReactNode }) {
+  const [client] = useState(make);
+  return (
+    <section aria-label={name} data-state={name}>
+      <p style={{ marginBottom: 8, color: 'var(--muted)', fontSize: 12 }}>{name}</p>
+      <div style={{ padding: 16, border: '1px dashed var(--line)' }}>
+        <QueryClientProvider client={client}>{children}</QueryClientProvider>
+      </div>
+    </section>
+  );
 }
