@@ -16,7 +16,7 @@ one_at_a_time() {
 }
 
 digest_of_web() {
-  find web \( -name node_modules -o -name dist -o -name test-results -o -name playwright-report \) -prune \
+  find web \( -name node_modules -o -name build -o -name dist -o -name test-results -o -name playwright-report \) -prune \
     -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1
 }
 

@@ -41,7 +41,9 @@ export function TranscriptText({ transcript, sound, following, onFollow, stepRef
   const scrollTo = useCallback((row: number, smooth: boolean) => {
     list.current?.scrollToIndex(row, { align: 'center', smooth });
   }, []);
-  useFollow({ current, following, onFollow, mounted, scrollTo });
+  // Before anything was heard there is nothing to follow: the page opens at its top.
+  const heard = sound.here && current >= 0 && (sound.playing || now() > 0);
+  useFollow({ current, following: following && heard, onFollow, mounted, scrollTo });
 
   const playWord = useCallback(
     (index: number, event: MouseEvent<HTMLElement>) => {
@@ -77,7 +79,7 @@ export function TranscriptText({ transcript, sound, following, onFollow, stepRef
           ))}
         </WindowVirtualizer>
       </div>
-      {!following && current >= 0 && sound.here && (
+      {!following && heard && (
         <div className={styles['jump']}>
           <Button variant="filled" onClick={() => onFollow(true)}>
             {t.player.jump(clock(all.rows[current]?.start ?? 0))}
