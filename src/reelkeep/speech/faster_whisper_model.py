@@ -19,7 +19,7 @@ def missing_model(model_dir: str | None) -> Missing | None:
     """What the directory lacks to be a Whisper model in CTranslate2's format; None when it has all."""
     fix = (
         "Put a Whisper model in CTranslate2's format into a directory "
-        "(for instance a copy of Systran/faster-whisper-small) and set REELKEEP_ENGINE_MODEL_DIR to it."
+        "(for instance a copy of Systran/faster-whisper-small) and set REELKEEP_MODEL_DIR to it."
     )
     if not model_dir:
         return Missing("no model directory is set", fix)
