@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from reelkeep.blobs.find import Located
-from reelkeep.errors import ErrorCode, ReelkeepError, WrongBytes
+from reelkeep.errors import ErrorCode, MediaError, ReelkeepError, WrongBytes
 from reelkeep.stores.protocol import OpensFiles, Store
 
 WRITE_BYTES = 1 << 20
@@ -29,12 +29,15 @@ class OnScratch:
 
 @asynccontextmanager
 async def scratch_folder(parent: Path, bytes_needed: int, bytes_max: int) -> AsyncIterator[Path]:
-    """A private folder inside `parent`, gone afterwards; `SCRATCH_FULL` when the work would not fit."""
+    """A private folder inside `parent`, gone afterwards.
+
+    Raises `MEDIA_LIMIT` when the work may never take so much, and `SCRATCH_FULL` until the disk has room.
+    """
     if bytes_needed > bytes_max:
-        raise ReelkeepError(
+        raise MediaError(
             f"The work needs {bytes_needed:,} bytes of scratch and may use {bytes_max:,}; "
-            "raise REELKEEP_SCRATCH_BYTES_MAX.",
-            ErrorCode.SCRATCH_FULL,
+            "raise REELKEEP_SCRATCH_BYTES_MAX, then run the step again.",
+            ErrorCode.MEDIA_LIMIT,
         )
     free = shutil.disk_usage(parent).free
     if free < bytes_needed:

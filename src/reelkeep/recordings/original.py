@@ -1,8 +1,12 @@
-"""Bring a recording's original onto this machine, once for a job, and check it when all bytes are read."""
+"""Bring a recording's original onto this machine, once for a job, and check it when all bytes are read.
+
+Whatever can go wrong here goes wrong inside a step, under its claim, so that the recording tells of it.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
@@ -14,32 +18,59 @@ from reelkeep.media.facts import MediaLimits
 from reelkeep.recordings.models import Recording
 from reelkeep.runtime import Runtime
 
-#: Scratch for what is made beside the original: the speech sound of a day is 2.8 GB.
+#: Scratch for what is made beside the original: the speech sound of a day is 2.8 GB, and hardly any sound
+#: that people make grows more than a hundredfold when it is decoded.
 MADE_BYTES_MAX = 3_000_000_000
+MADE_BYTES_MIN = 100_000_000
+MADE_GROWTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """An original on this machine, and the folder for what is made of it."""
+
+    path: Path
+    folder: Path
+    located: Located
 
 
 class Original:
-    """A recording's original on scratch; brought when it is first asked for."""
+    """A recording's original; brought to scratch when it is first asked for."""
 
-    def __init__(self, runtime: Runtime, recording: Recording, located: Located, folder: Path) -> None:
-        self.located = located
-        self.folder = folder
+    def __init__(self, runtime: Runtime, recording: Recording, blob_id: UUID, stack: AsyncExitStack) -> None:
         self._runtime, self._recording = runtime, recording
-        self._path: Path | None = None
+        self._blob_id, self._stack = blob_id, stack
+        self._brought: Brought | None = None
         self._lock = asyncio.Lock()
 
-    async def path(self) -> Path:
-        """The file; raises `WrongBytes` when its digest is not the one that was promised or sealed."""
-        async with self._lock:
-            if self._path is None:
-                store = self._runtime.stores.get(self.located.store)
-                brought = await bring(store, self.located, self.folder)
-                if brought.sha256:
-                    await self._note_digest(brought.sha256)
-                self._path = brought.path
-            return self._path
+    async def bring(self) -> Brought:
+        """The original as a file.
 
-    async def _note_digest(self, sha256: str) -> None:
+        Raises `SCRATCH_FULL`, `MEDIA_LIMIT` (more than scratch may ever hold), what the store raises, and
+        `WrongBytes` when the digest is not the one that was promised or sealed.
+        """
+        async with self._lock:
+            if self._brought is None:
+                self._brought = await self._bring()
+            return self._brought
+
+    async def _bring(self) -> Brought:
+        runtime = self._runtime
+        async with runtime.database.work(self._recording.organization_id) as session:
+            located = await locate(session, self._recording.organization_id, self._blob_id)
+        bytes_max = runtime.settings.scratch_bytes_max
+        made = min(max(located.size_bytes * MADE_GROWTH, MADE_BYTES_MIN), MADE_BYTES_MAX)
+        needed = max(located.size_bytes, min(located.size_bytes + made, bytes_max))
+        async with AsyncExitStack() as stack:
+            folder = await stack.enter_async_context(scratch_folder(runtime.scratch, needed, bytes_max))
+            on_scratch = await bring(runtime.stores.get(located.store), located, folder)
+            if on_scratch.sha256:
+                await self._note_digest(located, on_scratch.sha256)
+            # Kept until the job ends; when bringing failed, the next step begins with an empty folder.
+            self._stack.push_async_exit(stack.pop_all())
+        return Brought(on_scratch.path, folder, located)
+
+    async def _note_digest(self, located: Located, sha256: str) -> None:
         declared = self._recording.sha256_declared
         if declared is not None and declared.hex() != sha256:
             raise WrongBytes(
@@ -48,11 +79,11 @@ class Original:
                 sha256=sha256,
                 sha256_declared=declared.hex(),
             )
-        if self.located.sha256 is not None:
+        if located.sha256 is not None:
             return
         organization_id = self._recording.organization_id
         async with self._runtime.database.work(organization_id) as session:
-            blob = await session.get(Blob, (organization_id, self.located.blob_id))
+            blob = await session.get(Blob, (organization_id, located.blob_id))
             if blob is not None and blob.sha256 is None:
                 blob.sha256 = bytes.fromhex(sha256)
 
@@ -61,21 +92,14 @@ class Original:
 async def original_of(
     runtime: Runtime, organization_id: UUID, recording_id: UUID
 ) -> AsyncIterator[Original | None]:
-    """The recording's original with a scratch folder of its own; None: gone, in the trash, not uploaded."""
+    """The recording's original for the length of a job; None: gone, in the trash, not uploaded."""
+    async with runtime.database.work(organization_id) as session:
+        recording = await session.get(Recording, (organization_id, recording_id))
+    if recording is None or recording.deleted_at or recording.original_blob_id is None:
+        yield None
+        return
     async with AsyncExitStack() as stack:
-        async with runtime.database.work(organization_id) as session:
-            recording = await session.get(Recording, (organization_id, recording_id))
-            if recording is None or recording.deleted_at or recording.original_blob_id is None:
-                located = None
-            else:
-                located = await locate(session, organization_id, recording.original_blob_id)
-        if recording is None or located is None:
-            yield None
-            return
-        bytes_max = runtime.settings.scratch_bytes_max
-        needed = max(located.size_bytes, min(located.size_bytes + MADE_BYTES_MAX, bytes_max))
-        folder = await stack.enter_async_context(scratch_folder(runtime.scratch, needed, bytes_max))
-        yield Original(runtime, recording, located, folder)
+        yield Original(runtime, recording, recording.original_blob_id, stack)
 
 
 def media_limits(runtime: Runtime) -> MediaLimits:

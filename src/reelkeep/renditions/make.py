@@ -34,10 +34,11 @@ BLOB_KINDS = {RenditionKind.PLAYBACK: BlobKind.PLAYBACK, RenditionKind.PEAKS: Bl
 
 async def make_rendition(runtime: Runtime, run: Run, kind: RenditionKind, original: Original) -> Outcome:
     """Make one rendition and keep it as a blob; an older one of the same kind is replaced."""
-    target = original.folder / f"{kind}-{run.id}"
+    brought = await original.bring()
+    target = brought.folder / f"{kind}-{run.id}"
     ticks = Ticks(runtime, run)
     try:
-        made = await MAKERS[kind](await original.path(), target, media_limits(runtime), ticks)
+        made = await MAKERS[kind](brought.path, target, media_limits(runtime), ticks)
     finally:
         await ticks.close()
     details: dict[str, Any] = {**made.details, "duration_seconds": made.duration_seconds}

@@ -15,7 +15,7 @@ from reelkeep.runtime import Runtime
 
 async def probe_original(runtime: Runtime, original: Original) -> Outcome:
     """Decode the sound; the words are asked for in the transaction that ends this step."""
-    facts = await probe(await original.path(), media_limits(runtime))
+    facts = await probe((await original.bring()).path, media_limits(runtime))
 
     async def write(session: AsyncSession, recording: Recording) -> None:
         recording.duration_seconds = facts.duration_seconds
