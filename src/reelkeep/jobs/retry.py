@@ -11,23 +11,21 @@ from reelkeep.clock import SystemClock
 
 FIRST_DELAY_SECONDS = 4
 DELAY_SECONDS_MAX = 600
-ATTEMPTS_MAX = 20
+DOUBLINGS_MAX = 8
 
 
 class RetryWithBackOff(BaseRetryStrategy):
-    """At once after an orderly stop; else after 4 s, 8 s, … up to 10 minutes, 20 times at most."""
+    """At once after an orderly stop; else after 4 s, 8 s, … up to every 10 minutes.
 
-    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        """When to try again, or None: never."""
+    Never given up: a job comes back only for what is not its recording's fault (a store that is away for a
+    week), since each step bounds its own attempts and then ends. A job given up would leave a recording
+    waiting for ever.
+    """
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
+        """When to try again."""
         now = SystemClock().now()
         if isinstance(exception, JobAborted | asyncio.CancelledError):
             return RetryDecision(retry_at=now)
-        if job.attempts >= ATTEMPTS_MAX:
-            return None
-        delay = min(FIRST_DELAY_SECONDS * 2**job.attempts, DELAY_SECONDS_MAX)
-        return RetryDecision(retry_at=now + timedelta(seconds=delay))
-
-
-def is_last_attempt(job_attempts: int) -> bool:
-    """Whether a job that has failed so many times before will not be tried again if it fails now."""
-    return job_attempts >= ATTEMPTS_MAX
+        delay = FIRST_DELAY_SECONDS * 2 ** min(job.attempts, DOUBLINGS_MAX)
+        return RetryDecision(retry_at=now + timedelta(seconds=min(delay, DELAY_SECONDS_MAX)))

@@ -29,7 +29,7 @@ async def move_to_trash(
     now: datetime,
 ) -> None:
     """Hide the recording from every list but the trash; nothing of it is removed. Twice is once."""
-    recording = await get_recording(session, organization_id, recording_id, deleted=True)
+    recording = await _lock(session, organization_id, recording_id)
     if recording.deleted_at is not None:
         return
     recording.deleted_at, recording.deleted_by_user_id = now, actor_user_id
@@ -40,7 +40,7 @@ async def restore(
     session: AsyncSession, organization_id: UUID, recording_id: UUID, actor_user_id: UUID | None
 ) -> None:
     """Take the recording out of the trash; work that waited for it goes on."""
-    recording = await get_recording(session, organization_id, recording_id, deleted=True)
+    recording = await _lock(session, organization_id, recording_id)
     if recording.deleted_at is None:
         return
     recording.deleted_at = recording.deleted_by_user_id = None
@@ -79,6 +79,13 @@ async def rerun_step(
     await advance(session, recording, now)
     for job in {job_of(StepKind(step.kind)) for step in steps}:
         await enqueue_for_recording(session, job, organization_id, recording_id)
+
+
+async def _lock(session: AsyncSession, organization_id: UUID, recording_id: UUID) -> Recording:
+    """The recording, locked: a seal that ends at the same moment is waited for, and its job is not missed."""
+    recording = await lock_recording(session, organization_id, recording_id)
+    # What is not there, or not yours, is told by the one function that does.
+    return recording or await get_recording(session, organization_id, recording_id, deleted=True)
 
 
 async def _steps_to_rerun(session: AsyncSession, recording: Recording, kind: StepKind) -> list[Step]:

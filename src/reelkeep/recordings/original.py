@@ -67,7 +67,7 @@ class Original:
             if on_scratch.sha256:
                 await self._note_digest(located, on_scratch.sha256)
             # Kept until the job ends; when bringing failed, the next step begins with an empty folder.
-            self._stack.push_async_exit(stack.pop_all())
+            self._stack.push_async_callback(stack.pop_all().aclose)
         return Brought(on_scratch.path, folder, located)
 
     async def _note_digest(self, located: Located, sha256: str) -> None:

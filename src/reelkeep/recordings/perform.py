@@ -110,16 +110,17 @@ async def _finish(runtime: Runtime, run: Run, outcome: Outcome) -> None:
             await outcome.write(session, recording)
 
 
-async def _release(runtime: Runtime, run: Run) -> None:
+async def _release(runtime: Runtime, run: Run, reason: ReelkeepError | None = None) -> None:
+    code, message = (reason.code, reason.message) if reason else (None, None)
     async with runtime.database.work(run.organization_id) as session:
-        await runs.release(session, run)
+        await runs.release(session, run, code, message)
 
 
 async def _end_badly(runtime: Runtime, run: Run, error: ReelkeepError) -> None:
     """Write the failure, or put the step back and raise so that the job comes again."""
     log.warning("step failed", error_code=error.code, error=error.message, exc_info=error)
     if error.code in PASSING:
-        await _release(runtime, run)
+        await _release(runtime, run, error)
         raise error
     again = error.code in SUSPECT and run.attempts < runtime.settings.step_attempts_max
     async with runtime.database.work(run.organization_id) as session:

@@ -105,12 +105,24 @@ async def fail(session: AsyncSession, run: Run, code: ErrorCode, message: str, *
         await _after_failure(session, recording, step, now)
 
 
-async def release(session: AsyncSession, run: Run) -> None:
-    """Put the step back as it was before the claim, the attempt given back; raises `RunLost`.
+async def release(
+    session: AsyncSession, run: Run, code: ErrorCode | None = None, message: str | None = None
+) -> None:
+    """Let the step wait again, the attempt given back; raises `RunLost`.
 
-    For orderly stops (a deploy) and for failures that are not the recording's (a store that is away).
+    For orderly stops (a deploy), and with what it waits for when the failure is not the recording's (a
+    store that is away).
     """
-    await _fenced(session, run, state=StepState.TODO, run_id=None, progress=None, attempts=Step.attempts - 1)
+    await _fenced(
+        session,
+        run,
+        state=StepState.TODO,
+        run_id=None,
+        progress=None,
+        attempts=Step.attempts - 1,
+        error_code=code,
+        error_message=message,
+    )
 
 
 async def put_back(session: AsyncSession, run: Run, code: ErrorCode, message: str) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from reelkeep.blobs.find import Located
 from reelkeep.media.work import extract_sound
 from reelkeep.recordings.models import Recording, StepKind
 from reelkeep.recordings.original import Original, media_limits, original_of
@@ -61,14 +62,15 @@ async def transcribe(runtime: Runtime, run: Run, original: Original) -> Outcome:
         run.parameters.get("engine") or runtime.settings.engine, runtime.engines, options.language
     )
     ticks, watch = Ticks(runtime, run), Stopwatch()
-    pcm = original.folder / f"sound-{run.id}"
+    brought = await original.bring()
+    pcm = brought.folder / f"sound-{run.id}"
     try:
         sound = await extract_sound(
-            await original.path(), pcm, media_limits(runtime), lambda part: ticks(part * SOUND_SHARE)
+            brought.path, pcm, media_limits(runtime), lambda part: ticks(part * SOUND_SHARE)
         )
         watch.lap("sound")
         results = await _listen(
-            runtime, run, chosen, options=options, original=original, pcm=pcm, ticks=ticks, watch=watch
+            runtime, run, chosen, options=options, located=brought.located, pcm=pcm, ticks=ticks, watch=watch
         )
     finally:
         await ticks.close()
@@ -87,7 +89,7 @@ async def _listen(
     chosen: Chosen,
     *,
     options: Options,
-    original: Original,
+    located: Located,
     pcm: Path,
     ticks: Ticks,
     watch: Stopwatch,
@@ -96,7 +98,7 @@ async def _listen(
     async with EngineProcess(chosen.engine.spec) as engine:
         stretches = await engine.plan(pcm)
         watch.lap("plan")
-        plan = make_plan(original.located, chosen, options, stretches)
+        plan = make_plan(located, chosen, options, stretches)
         results = await finished_results(runtime, run, plan)
         for stretch in plan.stretches:
             if stretch.index in results:

@@ -29,7 +29,7 @@ export function LibraryView({ filter, onFilter }: Props) {
     <>
       <header className={styles['header']}>
         <PageTitle name={t.recordings} />
-        {mayUpload && !first && <UploadButton />}
+        {mayUpload && <UploadButton />}
       </header>
       {!first && <FilterBar filter={filter} onFilter={onFilter} />}
       <p role="status" className="visually-hidden">
