@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from bench.document import write_document
+from bench.document import command_of, write_document
 from bench.figures import Report, write_report
 from bench.machine import ROOT, describe_machine, describe_moment
 from bench.registry import MEASUREMENTS, Setup, measure_of
@@ -41,7 +41,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure Reelkeep on this machine.",
-        epilog=f"measurements:\n{known}\n\nexample:\n  python -m bench --only uploads start",
+        epilog=f"measurements:\n{known}\n\nexample:\n  {command_of('uploads start')}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

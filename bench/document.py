@@ -14,18 +14,23 @@ BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
 def write_document(results: Path) -> None:
-    """Replace the figures in the document by those in the results; figures of quick runs are left out."""
+    """Replace the figures in the document by those in the results."""
     before, _, rest = DOCUMENT.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     kept = [read_report(path) for name in MEASUREMENTS if (path := results / f"{name}.json").is_file()]
-    sections = [_section(report) for report in kept if not report.conditions.get("quick")]
-    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{''.join(sections)}{END}{after}")
+    sections = "".join(_section(report) for report in kept)
+    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{sections}{END}{after}")
+
+
+def command_of(name: str) -> str:
+    """What makes the figures of one measurement."""
+    return f'make bench ARGS="--only {name}"'
 
 
 def _section(report: Report) -> str:
     parts = [
         f"### {report.title}",
-        f"```bash\npython -m bench --only {report.name}\n```",
+        f"```bash\n{command_of(report.name)}\n```",
         report.counted,
         _table(report.figures),
         *([_list(report.notes)] if report.notes else []),

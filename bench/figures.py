@@ -46,9 +46,9 @@ class Report:
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Keep a report as JSON."""
+    """Keep a report as JSON; a quick one does not take the place of a thorough one."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{report.name}.json"
+    path = folder / f"{report.name}{'.quick' if report.conditions.get('quick') else ''}.json"
     path.write_text(json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n")
     return path
 

@@ -155,10 +155,11 @@ class Installation:
 def installation(folder: Path, **settings: str) -> Iterator[Installation]:
     """An empty installation under these settings and no others; every process of it ends with the block."""
     folder.mkdir(parents=True)
+    # Python's own variables too: with PYTHONDONTWRITEBYTECODE every start would compile everything anew.
     own = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("REELKEEP_") and name != "DATABASE_URL"
+        if not name.startswith(("REELKEEP_", "PYTHON")) and name != "DATABASE_URL"
     }
     made = Installation(folder, {**own, **settings})
     try:

@@ -143,16 +143,19 @@ async def _measure(
 ) -> None:
     seconds = 3 if setup.quick else SECONDS
     await offer(client.upload, WARM_RATE, WARM_SECONDS, connections)
+    held = 0.0
     for rate, name in ((RATE / 2, f"{RATE} API requests/s"), (RATE, f"{RATE} recordings/s")):
         setup.say(f"{name} for {seconds} s")
         before = watched.processor_seconds()
         load = await offer(client.upload, rate, seconds, connections)
         _tell_uploads(report, name, load)
         _tell_processors(report, name, load, before, watched.processor_seconds())
+        held = rate if is_held(load) else held
         await asyncio.sleep(SETTLE_SECONDS)
     backlog = watched.place.backlog()
     report.add("worker's backlog after both", sum(backlog.values()), "jobs", note=str(backlog))
-    await _find_highest(setup, report, client, connections)
+    steps = [step for step in (STEPS[:2] if setup.quick else STEPS) if step > held]
+    await _find_highest(setup, report, client, connections, steps=steps, highest=held)
     for act, name in ((client.look, "details"), (client.delete, "delete")):
         setup.say(f"{name} at {RATE}/s")
         client.numbers = count()
@@ -164,15 +167,15 @@ async def _measure(
 def _tell_uploads(report: Report, name: str, load: Load) -> None:
     for part, bound in (("initiate", MILLISECONDS_MAX), ("bytes", None), ("complete", MILLISECONDS_MAX)):
         _tell(report, f"{part} at {name}", load, part, bound)
-    report.add(f"all three at {name}, p99", load.milliseconds("all three", 99), "ms")
+    _tell(report, f"all three at {name}", load, "all three", None)
     report.add(f"achieved at {name}", load.achieved, "recordings/s", note=f"{load.offered} offered")
     _tell_failures(report, name, load)
 
 
 def _tell(report: Report, name: str, load: Load, part: str, bound: float | None) -> None:
-    for percent in (50, 95):
-        report.add(f"{name}, p{percent}", load.milliseconds(part, percent), "ms")
-    report.add(f"{name}, p99", load.milliseconds(part, 99), "ms", bound)
+    half, most = (load.milliseconds(part, percent) for percent in (50, 95))
+    told = f"p50 {half:.1f}, p95 {most:.1f}, of {len(load.samples[part])}"
+    report.add(f"{name}, p99", load.milliseconds(part, 99), "ms", bound, told)
 
 
 def _tell_failures(report: Report, name: str, load: Load) -> None:
@@ -192,11 +195,16 @@ def _tell_processors(
 
 
 async def _find_highest(
-    setup: Setup, report: Report, client: Client, connections: Sequence[Connection]
+    setup: Setup,
+    report: Report,
+    client: Client,
+    connections: Sequence[Connection],
+    *,
+    steps: Sequence[float],
+    highest: float,
 ) -> None:
     """Go up until a rate is not held; a rate gets a second chance, so that one hiccup does not decide."""
-    highest = 0.0
-    for rate in STEPS[:2] if setup.quick else STEPS:
+    for rate in steps:
         setup.say(f"is {rate} recordings/s held?")
         loads = [await _step(client, rate, connections)]
         if not is_held(loads[0]):

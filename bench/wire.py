@@ -31,7 +31,7 @@ COUNTED = (
     "sendfile. CPU is the server's. The whole comparison of ways to upload is not made here."
 )
 CONFIGURATION = """
-daemon off; master_process off; worker_processes 1; error_log stderr error; pid {folder}/nginx.pid;
+daemon off; master_process off; worker_processes 1; error_log stderr crit; pid {folder}/nginx.pid;
 events {{ worker_connections 64; }}
 http {{
   access_log off; sendfile on; client_max_body_size 0; client_body_buffer_size 128k;

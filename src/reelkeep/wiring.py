@@ -28,6 +28,7 @@ from reelkeep.tables import all_tables
 
 LOCAL, S3 = "local", "s3"
 SECRET_FILE = "secret.key"
+SECRET_BYTES_MIN = 32
 WIRE_ACCESS_KEY = "reelkeep"
 
 
@@ -119,7 +120,19 @@ def _secret(settings: Settings) -> bytes:
         pass
     finally:
         fresh.unlink()
-    return path.read_bytes()
+    return _checked_secret(path)
+
+
+def _checked_secret(path: Path) -> bytes:
+    """What signs every token: an emptied file must not become a key that anybody can guess."""
+    secret = path.read_bytes()
+    if len(secret) < SECRET_BYTES_MIN:
+        raise ReelkeepError(
+            f"{path} is damaged: it has {len(secret)} bytes. Put it back from a backup, or remove it: then "
+            "a new one is made, and everybody signs in again.",
+            ErrorCode.SETTINGS_INVALID,
+        )
+    return secret
 
 
 def _build_stores(settings: Settings, secrets: Secrets) -> Stores:

@@ -259,7 +259,12 @@ async def test_from_sign_in_to_a_played_recording_with_the_keyboard_alone(
 ) -> None:
     async with visit(chromium) as page:
         chosen: asyncio.Future[FileChooser] = asyncio.get_running_loop().create_future()
-        page.once("filechooser", chosen.set_result)
+
+        def choose(chooser: FileChooser) -> None:
+            chosen.set_result(chooser)
+
+        # Listened for from the start: a browser that is told late shows its own dialog.
+        page.once("filechooser", choose)
         await page.goto(f"{server.url}/recordings")
         await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
         await tab_to(page, "E-mail")

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from reelkeep.blobs.find import Located
-from reelkeep.errors import ErrorCode, MediaError, ReelkeepError, WrongBytes
+from reelkeep.errors import ErrorCode, MediaError, ObjectNotFound, ReelkeepError, WrongBytes
 from reelkeep.stores.protocol import OpensFiles, Store
 
 WRITE_BYTES = 1 << 20
@@ -85,11 +85,12 @@ async def bring(store: Store, located: Located, folder: Path) -> OnScratch:
     """The blob as a file: where the store keeps files, a second name of the same one; else a download.
 
     A blob whose SHA-256 is not known yet is read in full here, and its digest is returned; one whose
-    digest is known and differs raises `WrongBytes`.
+    length, or whose digest where it is known, differs raises `WrongBytes`, and one that is not there
+    `ObjectNotFound`.
     """
     path = folder / "original"
     if isinstance(store, OpensFiles):
-        await asyncio.to_thread(_second_name, store.path_of(located.key), path)
+        await asyncio.to_thread(_second_name, store, located, path)
         return OnScratch(path, located.sha256)
     sha256 = await _download(store, located, path)
     if located.sha256 and located.sha256 != sha256:
@@ -101,7 +102,23 @@ async def bring(store: Store, located: Located, folder: Path) -> OnScratch:
     return OnScratch(path, sha256)
 
 
-def _second_name(source: Path, target: Path) -> None:
+def _second_name(store: OpensFiles, located: Located, target: Path) -> None:
+    source = store.path_of(located.key)
+    try:
+        size_bytes = source.stat().st_size
+    except FileNotFoundError as error:
+        raise ObjectNotFound(
+            f"The bytes in {source} are gone. Put them back from a backup, then run the step again.",
+            store=located.store,
+            blob_id=str(located.blob_id),
+        ) from error
+    if size_bytes != located.size_bytes:
+        raise WrongBytes(
+            f"{located.size_bytes:,} bytes were sealed and {source} has {size_bytes:,}. "
+            "Put it back from a backup, then run the step again.",
+            store=located.store,
+            blob_id=str(located.blob_id),
+        )
     try:
         os.link(source, target)
     except OSError:

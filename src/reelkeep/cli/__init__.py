@@ -16,6 +16,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     with told_as_exit(as_json=wants_json(given)) as exit_with:
         code = build_tree().main(given, prog_name="reelkeep", standalone_mode=False)
+        if code == Exit.INTERRUPTED:  # typer has made it of a KeyboardInterrupt, and said nothing
+            raise KeyboardInterrupt
         exit_with(code if isinstance(code, int) else Exit.OK)
 
 

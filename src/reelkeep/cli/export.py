@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from pydantic_core import to_json
-
 from reelkeep.blobs.find import Located, locate
-from reelkeep.cli.output import print_text
+from reelkeep.cli.output import json_text, print_text
 from reelkeep.cli.written import copy_to, new_file, write_whole
 from reelkeep.errors import Invalid, WrongBytes
 from reelkeep.http.present import transcript_out
@@ -89,7 +87,7 @@ async def export_original(
 
 def _rendered(recording_id: UUID, spoken: Spoken, form: Form) -> str:
     if form == Form.JSON:
-        return to_json(transcript_out(recording_id, spoken), indent=2).decode() + "\n"
+        return json_text(transcript_out(recording_id, spoken)) + "\n"
     return RENDER[form](spoken.segments)
 
 

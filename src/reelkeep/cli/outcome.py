@@ -19,9 +19,9 @@ from typer._click.exceptions import ClickException
 
 from reelkeep.cli.output import print_error, print_json
 from reelkeep.errors import ErrorCode, NotFound, ReelkeepError
-from reelkeep.logs import get_logger
 
-log = get_logger(__name__)
+#: The standard library's, so that `reelkeep --help` need not load ours; it ends in the same log.
+log = logging.getLogger(__name__)
 
 
 class Exit(IntEnum):

@@ -1,11 +1,13 @@
 """What a command prints: one JSON document, or text and tables for people."""
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from pydantic_core import to_json
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -28,8 +30,12 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 
 def print_json(document: Any) -> None:
     """Write one JSON document to standard output; models, ids and times are taken as they are."""
-    sys.stdout.write(to_json(document, indent=2).decode() + "\n")
-    sys.stdout.flush()
+    print_text(json_text(document))
+
+
+def json_text(document: Any) -> str:
+    """A document as JSON; models, ids, paths and times as the API writes them."""
+    return json.dumps(document, indent=2, ensure_ascii=False, default=_plain)
 
 
 def print_text(text: str) -> None:
@@ -117,6 +123,17 @@ def size_text(size_bytes: float) -> str:
             return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
         size_bytes /= 1000
     return f"{size_bytes:.1f} {UNITS[-1]}"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, UUID | Path):
+        return str(value)
+    dump = getattr(value, "model_dump", None)
+    if dump is None:
+        raise TypeError(f"{type(value).__name__} has no form in JSON")
+    return dump(mode="json")
 
 
 def _cell(value: object) -> Text:

@@ -32,17 +32,16 @@ DRAIN_SECONDS = 10
 
 
 def serve(settings: Settings, *, with_worker: bool) -> int:
-    """Serve until SIGTERM or SIGINT; the exit status."""
+    """Serve until SIGTERM or SIGINT, which also stop a start that is under way; the exit status."""
     listening = _listen(settings)
     if settings.port == 0:
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
-    # uvicorn catches these while it serves, and raises them again when it has stopped: then the worker
-    # still has to be stopped in order.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(settings, listening, with_worker=with_worker))
+    except asyncio.CancelledError:
+        log.info("stopped before it was ready")
+        return 0
     finally:
         listening.close()
 
@@ -54,6 +53,7 @@ def _listen(settings: Settings) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((settings.host, settings.port))
+        listening.listen()  # else another server that is just starting could bind the same port
     except OSError as error:
         listening.close()
         raise ReelkeepError(
@@ -65,9 +65,31 @@ def _listen(settings: Settings) -> socket.socket:
     return listening
 
 
+class _Stop:
+    """What SIGTERM and SIGINT do: cancel the start, or end the server.
+
+    uvicorn catches both while it serves, and raises them again when it has ended: then the worker is being
+    stopped in order, and they change nothing any more.
+    """
+
+    def __init__(self) -> None:
+        self.server: uvicorn.Server | None = None
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self)
+
+    def __call__(self, *_: object) -> None:
+        """Take a signal, between any two lines of the program."""
+        if self.server is not None:
+            self.server.should_exit = True
+        elif self._task is not None:
+            self._loop.call_soon_threadsafe(self._task.cancel)
+
+
 async def _serve(settings: Settings, listening: socket.socket, *, with_worker: bool) -> int:
+    stop = _Stop()
     async with open_runtime(settings) as runtime:
-        server = uvicorn.Server(_uvicorn_config(runtime))
+        server = stop.server = uvicorn.Server(_uvicorn_config(runtime))
         watching = asyncio.create_task(keep_worker(settings)) if with_worker else None
         telling = asyncio.create_task(_tell_when_ready(runtime, server))
         try:

@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 
 ABOUT = """Reelkeep keeps recordings safe, and makes them playable and readable.
 
-Every command takes --data DIR (or REELKEEP_DATA), the folder that holds everything, and --json,
+Every command takes --data DIR (else REELKEEP_DATA), the folder that holds everything, and --json, \
 which prints one JSON document on standard output and nothing else there.
 
 \b
@@ -70,4 +70,13 @@ def command_of(name: str) -> Command:
     app = import_module(f"reelkeep.cli.commands.{ENTRIES[name].module}").app
     command = typer.main.get_command(app)
     command.name = name
+    _let_help_flow(command)
     return command
+
+
+def _let_help_flow(command: Command) -> None:
+    """Join the lines of each paragraph of the help, so that it fills the terminal, whatever its width."""
+    paragraphs = (command.help or "").split("\n\n")
+    command.help = "\n\n".join(p if p.startswith("\b") else " ".join(p.split()) for p in paragraphs)
+    for inner in command.commands.values() if isinstance(command, TyperGroup) else ():
+        _let_help_flow(inner)

@@ -8,6 +8,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reelkeep.errors import (
     Conflict,
@@ -89,7 +90,7 @@ def install_errors(app: FastAPI) -> None:
     app.add_exception_handler(ReelkeepError, _on_reelkeep_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_unexpected)
+    app.add_middleware(AnswerUnexpected)
 
 
 async def _on_reelkeep_error(_request: Request, error: Exception) -> JSONResponse:
@@ -117,6 +118,30 @@ async def _on_http_exception(_request: Request, error: Exception) -> JSONRespons
     return JSONResponse(body, error.status_code, error.headers)
 
 
-async def _on_unexpected(_request: Request, error: Exception) -> JSONResponse:
-    log.error("request failed unexpectedly", exc_info=error)
-    return answer(ReelkeepError("Something went wrong on the server; its log has the details."))
+class AnswerUnexpected:
+    """Middleware that logs and answers what nobody expected.
+
+    As a handler of Starlette's it would run outside of all other middleware: its answer without a request
+    id and CORS headers, its log lines without the request's ids, and the connection broken.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run one request; an answer that has begun cannot be mended and is broken off."""
+        begun = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting)
+        except Exception as error:
+            log.error("request failed unexpectedly", exc_info=error)
+            if begun:
+                raise
+            told = ReelkeepError("Something went wrong on the server; its log has the details.")
+            await answer(told)(scope, receive, send)

@@ -8,19 +8,27 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 METADATA_CHARACTERS_MAX = 16_000
+DEPTH_MAX = 50
 
 Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 HostId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=1024, strip_whitespace=False)]
 
 
-def _is_text(value: Any) -> bool:
-    """Whether every string in it can be kept: no U+0000, and no half of a surrogate pair."""
+def _check_text(value: Any, depth: int = 0) -> None:
+    """Refuse a string that no database keeps as text, and nesting that nothing needs."""
+    if depth > DEPTH_MAX:
+        raise ValueError(f"must not be nested more than {DEPTH_MAX} levels deep")
     if isinstance(value, str):
-        return "\x00" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
-    if isinstance(value, dict):
-        return all(_is_text(part) for pair in value.items() for part in pair)
-    return not isinstance(value, list) or all(_is_text(part) for part in value)
+        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            raise ValueError("must not contain the character U+0000 or half of a surrogate pair")
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            _check_text(name)
+            _check_text(part, depth + 1)
+    elif isinstance(value, list):
+        for part in value:
+            _check_text(part, depth + 1)
 
 
 def _checked_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -34,16 +42,15 @@ Metadata = Annotated[dict[str, Any], AfterValidator(_checked_metadata)]
 
 
 class Request(BaseModel):
-    """A request body; unknown fields are ignored, so that older servers take newer clients."""
+    """What a client sends, in a body or a query; unknown fields are ignored: a client may be newer."""
 
     model_config = ConfigDict(str_strip_whitespace=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _only_text(cls, body: Any) -> Any:
-        """Refuse what a database cannot keep as text."""
-        if not _is_text(body):
-            raise ValueError("must not contain the character U+0000 or half of a surrogate pair")
+        """Look at every string before any field is."""
+        _check_text(body)
         return body
 
 
@@ -254,7 +261,7 @@ class RecordingListOut(BaseModel):
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last.")
 
 
-class ListQuery(BaseModel):
+class ListQuery(Request):
     """Which recordings, and which page of them."""
 
     status: RecordingStatus | None = None

@@ -7,6 +7,7 @@ A job is named, not imported: bodies are bound in `worker.py`, so that a room ma
 from dataclasses import dataclass
 
 from procrastinate import App, PsycopgConnector
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.db.database import raw_connection
@@ -20,6 +21,11 @@ class JobName:
     queue: str
 
 
+WAITING = text(
+    "select exists (select from procrastinate_jobs"
+    " where task_name = :name and lock = :lock and status = 'todo')"
+)
+
 # Never opened: each job is deferred on the connection of the caller's transaction.
 _jobs = App(connector=PsycopgConnector())
 
@@ -32,3 +38,9 @@ async def enqueue(session: AsyncSession, job: JobName, *, lock: str | None = Non
     connection = await raw_connection(session)
     deferrer = _jobs.configure_task(job.name, queue=job.queue, lock=lock, connection=connection)
     await deferrer.defer_async(**ids)
+
+
+async def is_waiting(session: AsyncSession, job: JobName, lock: str) -> bool:
+    """Whether a job of this name and lock has not begun yet."""
+    found = await session.scalar(WAITING, {"name": job.name, "lock": lock})
+    return bool(found)

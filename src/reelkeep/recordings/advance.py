@@ -53,11 +53,16 @@ def _failed(step: Step) -> Standing:
 async def lock_recording(
     session: AsyncSession, organization_id: UUID, recording_id: UUID
 ) -> Recording | None:
-    """The recording's row, locked until the end of the unit of work, so that two steps never race."""
+    """The recording's row, locked until the end of the unit of work, so that two steps never race.
+
+    It is read anew under the lock, also when this unit of work has read it before.
+    """
     query = select(Recording).where(
         Recording.organization_id == organization_id, Recording.id == recording_id
     )
-    return await session.scalar(query.with_for_update(key_share=True))
+    fresh = query.with_for_update(key_share=True).execution_options(populate_existing=True)
+    found: Recording | None = await session.scalar(fresh)
+    return found
 
 
 async def advance(session: AsyncSession, recording: Recording, now: datetime) -> None:

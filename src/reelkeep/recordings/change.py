@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from reelkeep.errors import Conflict, ErrorCode, NotFound
 from reelkeep.events.append import append
 from reelkeep.recordings.advance import advance, lock_recording
-from reelkeep.recordings.models import Recording, Status, Step, StepKind, StepState
+from reelkeep.recordings.models import Recording, Step, StepKind, StepState
 from reelkeep.recordings.queries import get_recording
-from reelkeep.recordings.steps import MEDIA, SPEECH, enqueue_for_recording, job_of
+from reelkeep.recordings.steps import MEDIA, SPEECH, enqueue_once_for_recording, job_of
 
 
 async def rename(session: AsyncSession, organization_id: UUID, recording_id: UUID, title: str | None) -> None:
@@ -29,7 +29,7 @@ async def move_to_trash(
     now: datetime,
 ) -> None:
     """Hide the recording from every list but the trash; nothing of it is removed. Twice is once."""
-    recording = await _lock(session, organization_id, recording_id)
+    recording = await _locked(session, organization_id, recording_id, deleted=True)
     if recording.deleted_at is not None:
         return
     recording.deleted_at, recording.deleted_by_user_id = now, actor_user_id
@@ -40,14 +40,14 @@ async def restore(
     session: AsyncSession, organization_id: UUID, recording_id: UUID, actor_user_id: UUID | None
 ) -> None:
     """Take the recording out of the trash; work that waited for it goes on."""
-    recording = await _lock(session, organization_id, recording_id)
+    recording = await _locked(session, organization_id, recording_id, deleted=True)
     if recording.deleted_at is None:
         return
     recording.deleted_at = recording.deleted_by_user_id = None
     _tell(session, recording, "recording.restored", actor_user_id)
     if recording.original_blob_id is not None:
         for job in (MEDIA, SPEECH):
-            await enqueue_for_recording(session, job, organization_id, recording_id)
+            await enqueue_once_for_recording(session, job, organization_id, recording_id)
 
 
 async def rerun_step(
@@ -64,28 +64,28 @@ async def rerun_step(
 
     After a probe that failed, the steps that were skipped for it wait again too.
     """
-    await get_recording(session, organization_id, recording_id)
-    recording = await lock_recording(session, organization_id, recording_id)
-    if recording is None or recording.original_blob_id is None:
+    recording = await _locked(session, organization_id, recording_id)
+    if recording.original_blob_id is None:
         raise Conflict(
             "The recording's bytes are not here yet; a step can be run again once the upload is complete.",
             ErrorCode.RECORDING_STATE,
-            status=recording.status if recording else Status.UPLOADING,
+            status=recording.status,
         )
     steps = await _steps_to_rerun(session, recording, kind)
     for step in steps:
         _reset(step, parameters if step.kind == kind else {}, now)
     _tell(session, recording, f"step.{kind}.rerun", actor_user_id)
     await advance(session, recording, now)
-    for job in {job_of(StepKind(step.kind)) for step in steps}:
-        await enqueue_for_recording(session, job, organization_id, recording_id)
+    # After a probe the words are asked for by its end.
+    await enqueue_once_for_recording(session, job_of(kind), organization_id, recording_id)
 
 
-async def _lock(session: AsyncSession, organization_id: UUID, recording_id: UUID) -> Recording:
-    """The recording, locked: a seal that ends at the same moment is waited for, and its job is not missed."""
-    recording = await lock_recording(session, organization_id, recording_id)
-    # What is not there, or not yours, is told by the one function that does.
-    return recording or await get_recording(session, organization_id, recording_id, deleted=True)
+async def _locked(
+    session: AsyncSession, organization_id: UUID, recording_id: UUID, *, deleted: bool = False
+) -> Recording:
+    """The recording, locked: whoever changes it at the same moment, a seal that ends, is waited for."""
+    await lock_recording(session, organization_id, recording_id)
+    return await get_recording(session, organization_id, recording_id, deleted=deleted)
 
 
 async def _steps_to_rerun(session: AsyncSession, recording: Recording, kind: StepKind) -> list[Step]:

@@ -92,10 +92,13 @@ class Original:
 async def original_of(
     runtime: Runtime, organization_id: UUID, recording_id: UUID
 ) -> AsyncIterator[Original | None]:
-    """The recording's original for the length of a job; None: gone, in the trash, not uploaded."""
+    """The recording's original for the length of a job; None: gone, or not uploaded.
+
+    One in the trash is told by the claim, under the lock that its restoring takes.
+    """
     async with runtime.database.work(organization_id) as session:
         recording = await session.get(Recording, (organization_id, recording_id))
-    if recording is None or recording.deleted_at or recording.original_blob_id is None:
+    if recording is None or recording.original_blob_id is None:
         yield None
         return
     async with AsyncExitStack() as stack:

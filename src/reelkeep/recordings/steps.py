@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from reelkeep.jobs.queue import JobName, enqueue
+from reelkeep.jobs.queue import JobName, enqueue, is_waiting
 from reelkeep.recordings.models import StepKind
 
 MEDIA = JobName("media", queue="media")
@@ -32,7 +32,23 @@ async def enqueue_for_recording(
     await enqueue(
         session,
         job,
-        lock=f"{job.name}:{recording_id}",
+        lock=_lock(job, recording_id),
         organization_id=str(organization_id),
         recording_id=str(recording_id),
     )
+
+
+async def enqueue_once_for_recording(
+    session: AsyncSession, job: JobName, organization_id: UUID, recording_id: UUID
+) -> None:
+    """The same, unless one waits already: what anybody can ask for again and again fills no queue.
+
+    A waiting one may begin before this unit of work commits, so the recording must be locked in it: every
+    job looks at what there is to do under that lock.
+    """
+    if not await is_waiting(session, job, _lock(job, recording_id)):
+        await enqueue_for_recording(session, job, organization_id, recording_id)
+
+
+def _lock(job: JobName, recording_id: UUID) -> str:
+    return f"{job.name}:{recording_id}"

@@ -8,7 +8,7 @@ that no ticket can write; sealing again makes another. After it the upload is se
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import CursorResult, select, update
@@ -34,7 +34,13 @@ from reelkeep.media.sniff import sniff, types_agree
 from reelkeep.recordings.advance import Standing, advance, lock_recording, write_standing
 from reelkeep.recordings.models import Recording, Status, Step
 from reelkeep.recordings.queries import get_recording
-from reelkeep.recordings.steps import MEDIA, SEAL, enqueue_for_recording, steps_of
+from reelkeep.recordings.steps import (
+    MEDIA,
+    SEAL,
+    enqueue_for_recording,
+    enqueue_once_for_recording,
+    steps_of,
+)
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import ObjectFacts, Store
 from reelkeep.uploads.limits import check_size, plain_type
@@ -76,7 +82,7 @@ async def complete_upload(
     except (TimeoutError, StoreUnavailable) as error:
         log.info("seal handed to a job", recording_id=str(recording_id), exc_info=error)
         async with runtime.database.work(organization_id) as session:
-            await enqueue_for_recording(session, SEAL, organization_id, recording_id)
+            await enqueue_once_for_recording(session, SEAL, organization_id, recording_id)
         raise StoreUnavailable(
             "The store needs longer to make the bytes durable; keep your copy and ask again shortly.",
             ErrorCode.SEAL_PENDING,
@@ -91,6 +97,7 @@ async def seal(runtime: Runtime, organization_id: UUID, recording_id: UUID, clai
         upload = await upload_of(session, organization_id, recording_id)
         recording = await get_recording(session, organization_id, recording_id, deleted=True)
     if upload.state == UploadState.SEALED:
+        await _take_late_claims(runtime, upload, claims)
         return
     if upload.state not in SEALABLE:
         raise await _refused_before(runtime, upload)
@@ -105,7 +112,7 @@ async def seal(runtime: Runtime, organization_id: UUID, recording_id: UUID, clai
         await _tidy(store, upload.incoming_key)
         return
     await _tidy(store, kept.key)
-    await _agree_with_winner(runtime, upload)
+    await _agree_with_winner(runtime, upload, claims)
 
 
 async def upload_of(session: AsyncSession, organization_id: UUID, recording_id: UUID) -> Upload:
@@ -123,12 +130,38 @@ async def upload_of(session: AsyncSession, organization_id: UUID, recording_id: 
     return upload
 
 
-async def _agree_with_winner(runtime: Runtime, upload: Upload) -> None:
+async def _agree_with_winner(runtime: Runtime, upload: Upload, claims: Claims) -> None:
     """Success when the other one sealed; the other one's refusal when it refused."""
     async with runtime.database.work(upload.organization_id) as session:
         now_is = await upload_of(session, upload.organization_id, upload.recording_id)
     if now_is.state != UploadState.SEALED:
         raise await _refused_before(runtime, now_is)
+    await _take_late_claims(runtime, upload, claims)
+
+
+async def _take_late_claims(runtime: Runtime, upload: Upload, claims: Claims) -> None:
+    """Keep what a client says that completes after the sweep, or another of its calls, has sealed.
+
+    Raises `UPLOAD_SIZE_MISMATCH` when it believes that it sent other bytes: it must keep its own copy.
+    """
+    if claims == Claims():
+        return
+    async with runtime.database.work(upload.organization_id) as session:
+        recording = await lock_recording(session, upload.organization_id, upload.recording_id)
+        if recording is None:
+            return
+        if claims.size_bytes not in (None, recording.size_bytes):
+            raise Conflict(
+                f"{recording.size_bytes:,} bytes are sealed and {claims.size_bytes:,} were declared; "
+                "keep your copy and upload it as a new recording.",
+                ErrorCode.UPLOAD_SIZE_MISMATCH,
+                recording_id=str(upload.recording_id),
+                size_bytes=recording.size_bytes,
+                size_bytes_declared=claims.size_bytes,
+            )
+        if recording.duration_seconds is not None:  # measured by now, perhaps
+            claims = replace(claims, duration_seconds=None)
+        _take_claims(recording, claims)
 
 
 async def _refused_before(runtime: Runtime, upload: Upload) -> ReelkeepError:

@@ -22,6 +22,11 @@ GRACE = timedelta(minutes=5)
 #: Bytes under `incoming/` that no open upload needs are removed when they are this old.
 LEFTOVER_AGE = timedelta(hours=1)
 UNKNOWN_AGE = timedelta(hours=24)
+#: Bytes that are not those that were declared, under a ticket that can bring no others, are kept so long.
+UNSEALED_AGE = timedelta(days=7)
+SEND_AGAIN = frozenset(
+    {ErrorCode.UPLOAD_SIZE_MISMATCH, ErrorCode.UPLOAD_DIGEST_MISMATCH, ErrorCode.UPLOAD_EMPTY}
+)
 
 
 async def sweep_uploads(runtime: Runtime) -> int:
@@ -41,23 +46,33 @@ async def sweep_uploads(runtime: Runtime) -> int:
     return len(rows)
 
 
-async def _settle(runtime: Runtime, organization_id: UUID, upload_id: UUID, now: datetime) -> None:
-    """Seal the upload if its bytes came, end it if its time is over, else look again later."""
+async def _settle(
+    runtime: Runtime, organization_id: UUID, upload_id: UUID, now: datetime
+) -> ErrorCode | None:
+    """Seal the upload if its bytes came, end it if its time is over, else look again later.
+
+    The code says why it was not sealed.
+    """
     async with runtime.database.work(organization_id) as session:
         upload = await session.get(Upload, (organization_id, upload_id))
     if upload is None or upload.state not in SEALABLE:
-        return
+        return None
     try:
         await seal(runtime, organization_id, upload.recording_id, Claims())
         log.info("upload sealed that nobody completed")
-        return
+        return None
     except ReelkeepError as error:
         log.info("upload not sealed by the sweep", error_code=error.code)
+        code = error.code
         over = now > upload.expires_at + GRACE
         if over and upload.state == UploadState.OPEN and error.retry_after_seconds is None:
             await refuse(runtime, upload, _expired(upload, error), UploadState.EXPIRED)
-            return
+            return code
+    except Exception as error:  # one that nobody can seal must not hold up all that are due after it
+        log.error("upload not sealed by the sweep, unexpectedly", exc_info=error)
+        code = ErrorCode.INTERNAL_ERROR
     await _look_again(runtime, upload, now)
+    return code
 
 
 def _expired(upload: Upload, error: ReelkeepError) -> ReelkeepError:
@@ -98,9 +113,11 @@ async def _tidy_one(runtime: Runtime, store: Store, facts: ObjectFacts) -> bool:
     upload = await _find(runtime, *ids) if ids else None
     if upload is None:
         return age > UNKNOWN_AGE and await _remove(store, facts.key)
-    if upload.state in SEALABLE:
-        if upload.state == UploadState.EXPIRED:
-            await _settle(runtime, upload.organization_id, upload.id, now)
+    if upload.state == UploadState.EXPIRED:
+        code = await _settle(runtime, upload.organization_id, upload.id, now)
+        over = min(age, now - upload.expires_at) > UNSEALED_AGE
+        return over and code in SEND_AGAIN and await _remove(store, facts.key)
+    if upload.state == UploadState.OPEN:
         return False
     return age > LEFTOVER_AGE and await _remove(store, facts.key)
 

@@ -25,7 +25,8 @@ export function TranscriptText({ transcript, sound, following, onFollow, stepRef
   const all = useMemo(() => buildRows(transcript), [transcript]);
   const mounted = useRef(new Map<number, HTMLElement>());
   const list = useRef<WindowVirtualizerHandle>(null);
-  const current = useSpoken(all, sound, mounted);
+  const remark = useRef<(row: number) => void>(null);
+  const current = useSpoken(all, sound, mounted, remark);
   const { now, seek } = sound;
 
   useEffect(() => {
@@ -57,8 +58,12 @@ export function TranscriptText({ transcript, sound, following, onFollow, stepRef
   );
   const playRow = useCallback((row: Row) => void seek(row.start, true), [seek]);
   const mount = useCallback((index: number, element: HTMLElement | null) => {
-    if (element) mounted.current.set(index, element);
-    else mounted.current.delete(index);
+    if (element) {
+      mounted.current.set(index, element);
+      remark.current?.(index);
+    } else {
+      mounted.current.delete(index);
+    }
   }, []);
 
   return (
@@ -91,25 +96,36 @@ export function TranscriptText({ transcript, sound, following, onFollow, stepRef
 }
 
 /** Follows the sound: marks the word itself, tells React only when another row is heard. */
-function useSpoken(all: Rows, sound: SoundOfPage, mounted: { current: Map<number, HTMLElement> }): number {
+function useSpoken(
+  all: Rows,
+  sound: SoundOfPage,
+  mounted: RefObject<Map<number, HTMLElement>>,
+  remarkRef: RefObject<((row: number) => void) | null>,
+): number {
   const [current, setCurrent] = useState(-1);
   const { subscribe, now } = sound;
   useEffect(() => {
     let word = -1;
+    const rowOf = () => (word >= 0 ? (all.rowOf[word] ?? -1) : -1);
+    const mark = () => markWord(mounted.current.get(rowOf()), all.from[word] ?? 0, all.to[word] ?? 0);
     const follow = (seconds: number) => {
       word = wordAt(all.starts, seconds, word);
-      const row = word >= 0 ? (all.rowOf[word] ?? -1) : -1;
-      if (word >= 0) markWord(mounted.current.get(row), all.from[word] ?? 0, all.to[word] ?? 0);
+      if (word >= 0) mark();
       else clearWord();
-      setCurrent(row);
+      setCurrent(rowOf());
     };
     follow(now());
+    // A row that comes into the window after a far jump is marked then, also while nothing plays.
+    remarkRef.current = (row) => {
+      if (row === rowOf()) mark();
+    };
     const stop = subscribe(follow);
     return () => {
       stop();
+      remarkRef.current = null;
       clearWord();
     };
-  }, [all, subscribe, now, mounted]);
+  }, [all, subscribe, now, mounted, remarkRef]);
   return current;
 }
 

@@ -23,7 +23,7 @@ from reelkeep.recordings.models import Status
 from reelkeep.runtime import Runtime
 from reelkeep.uploads.bring import Source, bring_in
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 log = get_logger(__name__)
 
 
@@ -83,8 +83,14 @@ def add(
       reelkeep add interview.mp3 --wait
       reelkeep add monday.wav tuesday.m4a --type lecture --json
     """
-    wish = Wish(_at_most(title, 200, "--title"), _at_most(recording_type, 50, "--type") or "recording",
-                not no_transcribe, wait, organization, as_json)  # fmt: skip
+    wish = Wish(
+        title=_at_most(title, 200, "--title"),
+        recording_type=_at_most(recording_type, 50, "--type") or "recording",
+        transcribe=not no_transcribe,
+        wait=wait,
+        organization=organization,
+        as_json=as_json,
+    )
     added = with_runtime(data, lambda runtime: _add(runtime, files, wish))
     return _report(added, wish)
 
@@ -167,7 +173,8 @@ def _tell(one: Added, wish: Wish, *, alone: bool) -> None:
     """Of a single file standard output has the words alone; of several, each under its name."""
     if one.document is None:
         assert one.error is not None
-        print_error(f"{one.path}: {one.error.message}", one.error.code)
+        named = "" if "file" in one.error.details else f"{one.path}: "
+        print_error(named + one.error.message, one.error.code)
         return
     document = one.document
     facts = f"{one.path}: recording {document['id']}, {size_text(document['file_size_bytes'])}"
@@ -180,10 +187,11 @@ def _tell(one: Added, wish: Wish, *, alone: bool) -> None:
         print_note(f"Note: {warning}")
     if one.error:
         print_error(f"{one.path}: {one.error.message}", one.error.code)
-    if document["transcript"]:
-        print_text(document["transcript"]["text"]) if document["transcript"]["segments"] else print_note(
-            "No speech was found in it."
-        )
+    words = document["transcript"]
+    if words and words["segments"]:
+        print_text(words["text"])
+    elif words:
+        print_note("No speech was found in it.")
 
 
 def _at_most(text: str | None, length: int, option: str) -> str | None:

@@ -11,7 +11,11 @@ from reelkeep.cli.output import print_json, print_text
 from reelkeep.db import migrate
 from reelkeep.runtime import Runtime
 
-app = typer.Typer(help="Bring the database to this version, or show where it is.", no_args_is_help=True)
+app = typer.Typer(
+    help="Bring the database to this version, or show where it is.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 
 @app.command(name="migrate")

@@ -19,7 +19,7 @@ from reelkeep.runtime import Runtime
 from reelkeep.settings import Settings
 from reelkeep.wiring import open_runtime
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 DATABASE_FIX = "See that Postgres runs and that DATABASE_URL is right; `reelkeep db current` asks it again."
 STORE_FIX = "Check the store's settings, its permissions and its disk; docs/settings.md has each of them."

@@ -11,7 +11,7 @@ from reelkeep.settings import Settings
 from reelkeep.speech.choose import choose
 from reelkeep.wiring import build_engines
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic_core import to_json
 
 from reelkeep.cli.options import Data, Json
-from reelkeep.cli.output import print_json
+from reelkeep.cli.output import json_text, print_json
 from reelkeep.cli.written import write_whole
 from reelkeep.http.app import build_app
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
@@ -32,7 +31,7 @@ def openapi(
     if output is None:
         print_json(document)
         return
-    text = to_json(document, indent=2) + b"\n"
+    text = f"{json_text(document)}\n".encode()
     write_whole(output, [text])
     if as_json:
         print_json({"file": str(output), "size_bytes": len(text)})

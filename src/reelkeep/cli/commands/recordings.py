@@ -32,7 +32,11 @@ from reelkeep.recordings.models import Status, StepKind
 from reelkeep.recordings.queries import Filter
 from reelkeep.runtime import Runtime
 
-app = typer.Typer(help="List, show, export, delete, restore, and run steps again.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, show, export, delete, restore, and run steps again.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 RecordingId = Annotated[str, typer.Argument(metavar="ID", help="The recording's id.", show_default=False)]
 WithTranscript = Annotated[bool, typer.Option("--transcript", help="What was said, too.")]

@@ -10,7 +10,7 @@ from reelkeep.cli.options import Data, Json, read_settings
 from reelkeep.cli.output import print_json
 from reelkeep.cli.serve import serve as serve_until_stopped
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -18,7 +18,7 @@ from reelkeep.clock import SystemClock
 from reelkeep.errors import NotFound
 from reelkeep.runtime import Runtime
 
-app = typer.Typer(help="Make, list and revoke API tokens.", no_args_is_help=True)
+app = typer.Typer(help="Make, list and revoke API tokens.", no_args_is_help=True, add_completion=False)
 
 
 @dataclass(frozen=True, slots=True)

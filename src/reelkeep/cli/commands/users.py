@@ -18,7 +18,7 @@ from reelkeep.cli.output import print_json, print_note, print_table, print_text
 from reelkeep.errors import Invalid, NotFound
 from reelkeep.runtime import Runtime
 
-app = typer.Typer(help="Add people and set their passwords.", no_args_is_help=True)
+app = typer.Typer(help="Add people and set their passwords.", no_args_is_help=True, add_completion=False)
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Their e-mail address.", show_default=False)]
 PasswordFromInput = Annotated[

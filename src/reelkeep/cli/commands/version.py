@@ -8,7 +8,7 @@ from reelkeep import __version__
 from reelkeep.cli.options import Data, Json
 from reelkeep.cli.output import print_json, print_text
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

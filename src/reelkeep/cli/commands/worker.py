@@ -10,7 +10,7 @@ from reelkeep.cli.work import work as work_until_stopped
 
 QUEUES = ("media", "speech")
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
