@@ -53,7 +53,7 @@ class Added:
 @app.command()
 def add(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Sound or video files.", show_default=False)
+        list[Path], typer.Argument(metavar="FILE", help="Sound or video files.", show_default=False)
     ],
     *,
     wait: Annotated[
