@@ -69,6 +69,18 @@ async def test_json_nested_without_end_is_refused(
     assert "nested" in answer.json()["message"]
 
 
+@pytest.mark.parametrize(
+    "content_type",
+    ["audio/\r\nX-Evil: 1", "audio/wav;\r\nX-Evil: 1", "audio/*", "audio/ü", "audio/", "audio/a b"],
+)
+async def test_a_type_that_is_no_media_type_gets_no_ticket(
+    runtime: Runtime, somebody: Person, content_type: str
+) -> None:
+    async with client_of(runtime, somebody) as client:
+        answer = await client.post(INITIATE, json={"filename": "a.wav", "content_type": content_type})
+    assert (answer.status_code, answer.json()["error_code"]) == (415, "UNSUPPORTED_TYPE")
+
+
 async def test_what_nobody_expected_is_answered_with_its_request_id_and_logged_with_it(
     runtime: Runtime,
 ) -> None:

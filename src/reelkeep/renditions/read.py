@@ -1,5 +1,6 @@
 """Read what was made from an original."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,13 +9,16 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.blobs.find import Located, locate
-from reelkeep.errors import Conflict, ErrorCode, Invalid
+from reelkeep.errors import Conflict, ErrorCode, Invalid, StoreUnavailable
 from reelkeep.media.peaks_format import DETAIL_START, PAIRS_PER_SECOND, read_overview, window_range
 from reelkeep.recordings.queries import get_recording
 from reelkeep.renditions.models import Rendition, RenditionKind
 from reelkeep.runtime import Runtime
 
 WINDOW_SECONDS_MAX = 900.0
+#: A person waits for these few kilobytes; a store that hangs must not hold the request.
+READ_SECONDS_MAX = 10.0
+RETRY_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ async def find_rendition(
     rendition = await session.scalar(query)
     if rendition is None:
         raise Conflict(
-            f"The {kind} of this recording is not made yet; the recording's steps say how far it is.",
+            f"What the step {kind} makes is not there yet; the recording's steps say how far it is.",
             ErrorCode.RENDITION_NOT_READY,
             kind=kind,
         )
@@ -92,7 +96,15 @@ async def _overview(runtime: Runtime, located: Located) -> list[int]:
 
 async def _read(runtime: Runtime, located: Located, start: int, end: int) -> bytes:
     store = runtime.stores.get(located.store)
-    return b"".join([piece async for piece in store.read(located.key, start, end)])
+    try:
+        async with asyncio.timeout(READ_SECONDS_MAX):
+            return b"".join([piece async for piece in store.read(located.key, start, end)])
+    except TimeoutError as error:
+        raise StoreUnavailable(
+            f"The store did not give the waveform within {READ_SECONDS_MAX:.0f} seconds; try again.",
+            retry_after_seconds=RETRY_SECONDS,
+            store=located.store,
+        ) from error
 
 
 def _signed(data: bytes) -> list[int]:

@@ -111,7 +111,11 @@ class LocalFolder:
         raise _damaged(source_key, source.data)
 
     def remove(self, key: str) -> None:
-        """Remove an object: its facts first, so that none ever names bytes that are gone."""
+        """Remove an object: its facts first, so that none ever names bytes that are gone.
+
+        Nothing is fsynced: a crash may bring the object back, whole or as facts without bytes, and removing
+        it once more is harmless.
+        """
         path = self._facts_path(key)
         with self._locked(key):
             try:
@@ -119,7 +123,6 @@ class LocalFolder:
             except ObjectNotFound:
                 return
             path.unlink(missing_ok=True)
-            _sync_folder(path.parent)
             record.data.unlink(missing_ok=True)
             self._remove_empty_folders(path.parent)
 
@@ -154,7 +157,9 @@ class LocalFolder:
             written = self._write_facts(facts, data.name)
             try:
                 _in_folder(path.parent, lambda: place_data(data))
-                _sync_folder(path.parent)
+                if old is not None:
+                    # The new facts must never outlive a crash that their bytes did not: the old ones are good.
+                    _sync_folder(path.parent)
                 check_before_commit()
                 written.rename(path)
             except BaseException:

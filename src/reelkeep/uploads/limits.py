@@ -1,9 +1,14 @@
 """What may be uploaded, as far as it can be told before the bytes are here."""
 
+import re
 from fnmatch import fnmatchcase
 
 from reelkeep.errors import ErrorCode, Invalid
 from reelkeep.settings import Settings
+
+
+#: RFC 6838, section 4.2.
+MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
 
 
 def plain_type(content_type: str) -> str:
@@ -14,7 +19,9 @@ def plain_type(content_type: str) -> str:
 def check_type(settings: Settings, content_type: str) -> None:
     """Raise `UNSUPPORTED_TYPE` unless the declared type is one that this installation takes."""
     plain = plain_type(content_type)
-    if any(fnmatchcase(plain, allowed) for allowed in settings.upload_content_types):
+    allowed_here = any(fnmatchcase(plain, allowed) for allowed in settings.upload_content_types)
+    # A header is made of it; \r and \n would make two.
+    if allowed_here and MEDIA_TYPE.fullmatch(plain) and content_type.isascii() and content_type.isprintable():
         return
     raise Invalid(
         f"{plain or 'This'} is not a type that is taken here; send one of "

@@ -65,10 +65,12 @@ def test_an_original_that_was_damaged_in_the_store_is_not_kept(
     used: CommandLine, spoken: Path, tmp_path: Path
 ) -> None:
     added = used.ok("add", spoken, "--json").json
-    data = next((used.data / "stores" / "local").rglob(f"*{added['s3_key'].rsplit('/', 1)[1]}*"))
-    files = [data] if data.is_file() else [path for path in data.rglob("*") if path.is_file()]
     original = spoken.read_bytes()
-    (damaged,) = [path for path in files if path.stat().st_size == len(original)]
+    (damaged,) = [
+        path
+        for path in (used.data / "stores" / "local").rglob("*")
+        if added["id"] in str(path) and path.is_file() and path.read_bytes() == original
+    ]
     damaged.write_bytes(original[:-1] + bytes([original[-1] ^ 0xFF]))
     target = tmp_path / "original.wav"
     ran = used("recordings", "export", added["id"], "--format", "original", "-o", target, "--json")
