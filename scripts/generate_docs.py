@@ -5,6 +5,7 @@ Run with Reelkeep's own Python, from anywhere.
 
 from pathlib import Path
 
+from reelkeep.cli import document as cli_document
 from reelkeep.db import document
 from reelkeep.settings_document import render_env_example, render_settings_doc
 from reelkeep.tables import all_tables
@@ -18,6 +19,7 @@ def render_documents() -> dict[Path, str]:
         CHECKOUT / ".env.example": render_env_example(),
         CHECKOUT / "docs" / "settings.md": render_settings_doc(),
         CHECKOUT / "docs" / "database.md": document.render(all_tables()),
+        CHECKOUT / "docs" / "cli.md": cli_document.render(),
     }
 
 

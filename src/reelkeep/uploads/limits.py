@@ -6,7 +6,6 @@ from fnmatch import fnmatchcase
 from reelkeep.errors import ErrorCode, Invalid
 from reelkeep.settings import Settings
 
-
 #: RFC 6838, section 4.2.
 MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*")
 
