@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -26,6 +28,7 @@ from reelkeep.recordings import change
 from reelkeep.recordings.advance import lock_recording
 from reelkeep.recordings.models import StepKind
 from reelkeep.recordings.queries import get_recording
+from reelkeep.renditions.read import READ_SECONDS_MAX
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import OpensFiles
 from reelkeep.uploads.sweep import sweep_incoming, sweep_uploads
@@ -53,6 +56,15 @@ async def test_a_filter_that_no_database_can_keep_is_refused(
 ) -> None:
     async with client_of(runtime, somebody) as client:
         answer = await client.get(f"{LIST}?{query}")
+    assert (answer.status_code, answer.json()["error_code"]) == (422, "INVALID_REQUEST")
+
+
+@pytest.mark.parametrize("window", ["start=0&end=inf", "start=nan&end=1", "start=0&end=-1"])
+async def test_a_window_without_end_is_refused(runtime: Runtime, somebody: Person, window: str) -> None:
+    recording_id = await uploaded(runtime, somebody)
+    await do_jobs(runtime)
+    async with client_of(runtime, somebody) as client:
+        answer = await client.get(f"{LIST}{recording_id}/peaks?{window}")
     assert (answer.status_code, answer.json()["error_code"]) == (422, "INVALID_REQUEST")
 
 
@@ -254,3 +266,26 @@ def test_a_start_that_is_under_way_is_stopped_by_a_signal(tmp_path: Path, number
         assert "ready at" not in (tmp_path / "log").read_text()
     finally:
         process.kill()
+
+
+async def test_a_waveform_is_not_waited_for_when_the_store_hangs(tmp_path: Path, conninfo: str) -> None:
+    """The bytes never come: a gateway that takes the connection and says nothing."""
+    silent = socket.create_server(("127.0.0.1", 0))
+    flags = {
+        "s3_bucket": "silent",
+        "s3_endpoint_url": f"http://127.0.0.1:{silent.getsockname()[1]}",
+        "s3_access_key_id": "key",
+        "s3_secret_access_key": "secret",
+    }
+    async with open_runtime(settings_for(tmp_path / "data", conninfo, **flags)) as runtime:
+        person = await add_person(runtime)
+        recording_id = await uploaded(runtime, person)
+        await do_jobs(runtime)
+        async with runtime.database.owner() as session:
+            await session.execute(text("update copy set store = 's3'"))
+        began = time.monotonic()
+        async with client_of(runtime, person) as client:
+            answer = await client.get(f"{LIST}{recording_id}/peaks")
+    silent.close()
+    assert time.monotonic() - began < 2 * READ_SECONDS_MAX
+    assert (answer.status_code, answer.json()["error_code"]) == (503, "STORE_UNAVAILABLE")

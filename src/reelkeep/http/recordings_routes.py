@@ -1,5 +1,6 @@
 """Recordings: list, look at, rename, trash, play, read, run a step again."""
 
+import asyncio
 from datetime import timedelta
 from typing import Annotated, Literal
 from uuid import UUID
@@ -243,8 +244,10 @@ async def peaks(
     request: Request,
     caller: Reader,
     recording_id: UUID,
-    start: Annotated[float | None, Query(ge=0, description="Seconds.")] = None,
-    end: Annotated[float | None, Query(ge=0, description="Seconds; at most 900 after the start.")] = None,
+    start: Annotated[float | None, Query(ge=0, allow_inf_nan=False, description="Seconds.")] = None,
+    end: Annotated[
+        float | None, Query(ge=0, allow_inf_nan=False, description="Seconds; at most 900 after the start.")
+    ] = None,
 ) -> schemas.PeaksOut:
     """The waveform: 2,000 intervals of the whole, or 50 a second of a window."""
     window = (start, end) if start is not None and end is not None else None
@@ -267,12 +270,15 @@ async def transcript(
     caller: Reader,
     recording_id: UUID,
     format: Literal["json", "txt", "srt", "vtt"] = "json",
-) -> schemas.TranscriptOut | Response:
+) -> Response:
     """What was said, as data or as a file to read or to show under a video."""
     async with runtime_of(request).database.work(caller.organization_id) as session:
         spoken = await read_transcript(session, caller.organization_id, recording_id)
+    # In a thread: hours of words take seconds to write down.
     if format == "json":
-        return transcript_out(recording_id, spoken)
+        written = await asyncio.to_thread(lambda: transcript_out(recording_id, spoken).model_dump_json())
+        return Response(written, media_type="application/json")
     render, media_type = TEXT_FORMATS[format]
     headers = {"Content-Disposition": f'attachment; filename="transcript-{recording_id}.{format}"'}
-    return PlainTextResponse(render(spoken.segments), media_type=media_type, headers=headers)
+    written = await asyncio.to_thread(render, spoken.segments)
+    return PlainTextResponse(written, media_type=media_type, headers=headers)

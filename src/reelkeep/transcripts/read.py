@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.errors import Conflict, ErrorCode, NotFound
@@ -12,6 +13,16 @@ from reelkeep.recordings.models import Status
 from reelkeep.recordings.queries import get_recording
 from reelkeep.speech.protocol import Segment, Word
 from reelkeep.transcripts.models import Transcript, TranscriptSegment
+
+SEGMENTS_AT_ONCE = 200
+SEGMENT_COLUMNS = (
+    TranscriptSegment.start_seconds,
+    TranscriptSegment.end_seconds,
+    TranscriptSegment.text,
+    TranscriptSegment.words,
+    TranscriptSegment.confidence,
+    TranscriptSegment.speaker,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +78,19 @@ async def text_of(session: AsyncSession, transcript: Transcript) -> str:
 
 
 async def segments_of(session: AsyncSession, transcript: Transcript) -> list[Segment]:
-    """The segments of one version, in order."""
+    """The segments of one version, in order; read in parts, so that a day's words hold nobody else up."""
     query = (
-        select(TranscriptSegment)
+        select(*SEGMENT_COLUMNS)
         .where(
             TranscriptSegment.organization_id == transcript.organization_id,
             TranscriptSegment.transcript_id == transcript.id,
         )
         .order_by(TranscriptSegment.position)
     )
-    return [_segment(row) for row in await session.scalars(query)]
+    found = await session.stream(query.execution_options(yield_per=SEGMENTS_AT_ONCE))
+    return [_segment(row) async for row in found]
 
 
-def _segment(row: TranscriptSegment) -> Segment:
+def _segment(row: Row[Any]) -> Segment:
     words = tuple(Word(start, end, text, confidence) for text, start, end, confidence in row.words)
     return Segment(row.start_seconds, row.end_seconds, row.text, words, row.confidence, row.speaker)
