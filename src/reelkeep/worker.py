@@ -18,6 +18,7 @@ from reelkeep.jobs.retry import RetryWithBackOff
 from reelkeep.jobs.takeover import take_over_forever
 from reelkeep.logs import get_logger, log_context
 from reelkeep.recordings.steps import MEDIA, SEAL, SPEECH
+from reelkeep.recordings.sweep import sweep_steps
 from reelkeep.renditions.media_job import process_media
 from reelkeep.runtime import Runtime
 from reelkeep.transcripts.transcribe import process_speech
@@ -117,16 +118,18 @@ async def _work_queue(app: App, runtime: Runtime, queue: str, concurrency: int) 
 
 
 async def sweep_forever(runtime: Runtime) -> None:
-    """Sweep uploads until cancelled; several workers may, since every write is guarded."""
+    """Sweep uploads and steps until cancelled; several workers may, since every write is guarded."""
     sweeps = 0
+    place = None
     while True:
         try:
             await sweep_uploads(runtime)
+            place = await sweep_steps(runtime, place)
             if sweeps % INCOMING_EVERY_SWEEPS == 0:
                 await sweep_incoming(runtime)
                 for store in runtime.stores.on_wire.values():
                     await store.sweep_temporary(TEMPORARY_SECONDS)
         except Exception as error:  # the loop must outlive any one failure
-            log.warning("sweeping uploads failed", exc_info=error)
+            log.warning("sweeping failed", exc_info=error)
         sweeps += 1
         await asyncio.sleep(runtime.settings.sweep_seconds)

@@ -214,7 +214,7 @@ async def test_damaged_facts_are_told_and_may_be_written_over(local: LocalStore)
     facts = local._config.root / "objects" / "a.json"
     for damage in (b"", b"{", b"[]"):
         facts.write_bytes(damage)
-        with pytest.raises(StoreUnavailable, match="damaged"):
+        with pytest.raises(WrongBytes, match="damaged"):
             await local.head("a")
     await local.put("a", pieces(b"again"))
     assert local.path_of("a").read_bytes() == b"again"

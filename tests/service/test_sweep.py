@@ -4,14 +4,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from reelkeep.clock import SystemClock, new_id
 from reelkeep.recordings.models import Recording
+from reelkeep.recordings.sweep import sweep_steps
 from reelkeep.runtime import Runtime
 from reelkeep.uploads.models import Upload, UploadState
 from reelkeep.uploads.sweep import sweep_incoming, sweep_uploads
-from tests.fixtures.runtime import Person, client_of
+from tests.fixtures.runtime import Person, client_of, do_jobs
 from tests.service.test_uploads import SOUND, complete, download, initiate, keys, send
 
 
@@ -112,3 +113,36 @@ async def test_leftovers_under_incoming_are_removed_when_nothing_needs_them(
 
         assert await keys(any_runtime, "incoming/") == [waiting["s3_key"]]
         assert await download(client, sealed["recording_id"]) == SOUND
+
+
+async def test_a_step_whose_job_was_lost_is_asked_for_again_and_only_then(
+    any_runtime: Runtime, person: Person
+) -> None:
+    async with client_of(any_runtime, person) as client:
+        ticket = await initiate(client)
+        await send(client, ticket, SOUND)
+        await complete(client, ticket)
+        soon = later(any_runtime, minutes=11)
+        await sweep_steps(soon, None)
+        assert await count_jobs(any_runtime) == 1, "its job waits: nothing was forgotten"
+
+        async with any_runtime.database.owner() as session:
+            await session.execute(text("delete from procrastinate_jobs"))
+        await sweep_steps(any_runtime, None)
+        assert await count_jobs(any_runtime) == 0, "not before it has waited for long"
+        await sweep_steps(soon, None)
+        await sweep_steps(soon, None)
+        assert await count_jobs(any_runtime) == 1
+
+        await do_jobs(any_runtime)
+        shown = (await client.get(f"/api/v1/recordings/{ticket['recording_id']}")).json()
+        assert {step["state"] for step in shown["steps"]} == {"done"}
+        await sweep_steps(soon, None)
+        assert await count_jobs(any_runtime) == 0
+
+
+async def count_jobs(runtime: Runtime) -> int:
+    """Jobs that wait or are being done."""
+    query = text("select count(*) from procrastinate_jobs where status in ('todo', 'doing')")
+    async with runtime.database.owner() as session:
+        return await session.scalar(query) or 0

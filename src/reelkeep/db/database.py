@@ -80,6 +80,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_overflow,
             pool_timeout=pool_timeout_seconds,
+            # An error's text goes into logs: it must not carry password hashes or a transcript's words.
+            hide_parameters=True,
         )
 
     @property

@@ -23,7 +23,13 @@ class JobName:
 
 WAITING = text(
     "select exists (select from procrastinate_jobs"
-    " where task_name = :name and lock = :lock and status = 'todo')"
+    " where task_name = :name and lock = :lock and status = 'todo'"
+    " and (scheduled_at is null or scheduled_at <= now()))"
+)
+
+UNDERWAY = text(
+    "select exists (select from procrastinate_jobs"
+    " where task_name = :name and lock = :lock and status in ('todo', 'doing'))"
 )
 
 # Never opened: each job is deferred on the connection of the caller's transaction.
@@ -41,6 +47,12 @@ async def enqueue(session: AsyncSession, job: JobName, *, lock: str | None = Non
 
 
 async def is_waiting(session: AsyncSession, job: JobName, lock: str) -> bool:
-    """Whether a job of this name and lock has not begun yet."""
+    """Whether a job of this name and lock is about to begin; one that waits out a failure does not count."""
     found = await session.scalar(WAITING, {"name": job.name, "lock": lock})
+    return bool(found)
+
+
+async def is_underway(session: AsyncSession, job: JobName, lock: str) -> bool:
+    """Whether a job of this name and lock will be done, or is being done."""
+    found = await session.scalar(UNDERWAY, {"name": job.name, "lock": lock})
     return bool(found)

@@ -48,7 +48,7 @@ class Recording(TenantTable, Base):
     """One captured piece of media and its life."""
 
     __tablename__ = "recording"
-    __sweep_columns__ = ("organization_id", "id", "status", "updated_at")
+    __sweep_columns__ = ("organization_id", "id")
     __table_args__ = (
         member_reference("recorded_by_user_id"),
         tenant_reference("original_blob_id", "blob", ondelete="SET NULL (original_blob_id)"),
@@ -92,9 +92,11 @@ class Step(TenantTable, Base):
     """One piece of processing of one recording; `run_id` fences every write of the worker that has it."""
 
     __tablename__ = "step"
+    __sweep_columns__ = ("organization_id", "id", "recording_id", "state", "queued_at")
     __table_args__ = (
         tenant_reference("recording_id", "recording"),
         UniqueConstraint("organization_id", "recording_id", "kind"),
+        Index("ix_step_unfinished", "queued_at", "id", postgresql_where=text("state in ('todo', 'running')")),
         CheckConstraint("state in ('todo','running','done','failed','skipped')", name="state"),
     )
 

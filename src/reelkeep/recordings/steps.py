@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from reelkeep.jobs.queue import JobName, enqueue, is_waiting
+from reelkeep.jobs.queue import JobName, enqueue, is_underway, is_waiting
 from reelkeep.recordings.models import StepKind
 
 MEDIA = JobName("media", queue="media")
@@ -48,6 +48,16 @@ async def enqueue_once_for_recording(
     """
     if not await is_waiting(session, job, _lock(job, recording_id)):
         await enqueue_for_recording(session, job, organization_id, recording_id)
+
+
+async def enqueue_if_forgotten(
+    session: AsyncSession, job: JobName, organization_id: UUID, recording_id: UUID
+) -> bool:
+    """Ask for a job unless one is underway; whether it was forgotten. The recording must be locked."""
+    if await is_underway(session, job, _lock(job, recording_id)):
+        return False
+    await enqueue_for_recording(session, job, organization_id, recording_id)
+    return True
 
 
 def _lock(job: JobName, recording_id: UUID) -> str:

@@ -24,9 +24,12 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from reelkeep.errors import ObjectNotFound, StoreUnavailable
+from reelkeep.errors import ObjectNotFound, WrongBytes
+from reelkeep.logs import get_logger
 from reelkeep.stores.keys import check_key
 from reelkeep.stores.protocol import ObjectFacts
+
+log = get_logger(__name__)
 
 FACTS, BYTES, FOLDER = ".json", ".bytes", ".d"
 LOCKS = 64
@@ -129,8 +132,12 @@ class LocalFolder:
     def walk(self, prefix: str) -> Iterator[ObjectFacts]:
         """The facts of every object under a prefix, in key order; one folder's names at a time in memory."""
         for key in self._walk_keys(self._objects, "", prefix):
-            with suppress(ObjectNotFound):  # removed since its folder was read
+            try:
                 yield self.read(key).facts
+            except ObjectNotFound:
+                continue  # removed since its folder was read
+            except WrongBytes as error:
+                log.error("object left out of a listing: it is damaged", key=key, exc_info=error)
 
     def sweep(self, older_than_seconds: float) -> int:
         """Remove what a crash left, temporary files and data that no facts name; says how many."""
@@ -158,7 +165,7 @@ class LocalFolder:
             try:
                 _in_folder(path.parent, lambda: place_data(data))
                 if old is not None:
-                    # The new facts must never outlive a crash that their bytes did not: the old ones are good.
+                    # New facts must not outlive a crash that their bytes did not: the old ones are good.
                     _sync_folder(path.parent)
                 check_before_commit()
                 written.rename(path)
@@ -194,7 +201,7 @@ class LocalFolder:
     def _data_of(self, key: str) -> Path | None:
         try:
             return self.read(key).data
-        except (ObjectNotFound, StoreUnavailable):
+        except (ObjectNotFound, WrongBytes):
             return None  # nothing there, or facts that cannot be read and are replaced now
 
     def _facts_path(self, key: str) -> Path:
@@ -252,8 +259,8 @@ class LocalFolder:
             return removed
 
 
-def _damaged(key: str, path: Path) -> StoreUnavailable:
-    return StoreUnavailable(
+def _damaged(key: str, path: Path) -> WrongBytes:
+    return WrongBytes(
         f"The object {key!r} is damaged: {path} is missing or unreadable. Restore it from a backup.",
         key=key,
     )

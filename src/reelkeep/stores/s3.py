@@ -163,7 +163,8 @@ class S3Store:
         stream = aiter(found.stream(min_chunk_size=_READ_PIECE_BYTES))
         while True:
             with s3_errors.translated(self.bucket, full):
-                piece = await anext(stream, None)
+                async with asyncio.timeout(self._config.idle_timeout_seconds):
+                    piece = await anext(stream, None)
             if piece is None:
                 break
             wanted -= len(piece)

@@ -36,8 +36,9 @@ DIRECTORY_TABLES = (
     "sign_in",
 )
 SWEEP_COLUMNS = {
-    "recording": ("organization_id", "id", "status", "updated_at"),
     "upload": ("organization_id", "id", "state", "expires_at", "sweep_after"),
+    "step": ("organization_id", "id", "recording_id", "state", "queued_at"),
+    "recording": ("organization_id", "id"),
 }
 
 
@@ -400,6 +401,13 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "organization_id", "recording_id", "kind", name=op.f("uq_step_organization_id_recording_id_kind")
         ),
+    )
+    op.create_index(
+        "ix_step_unfinished",
+        "step",
+        ["queued_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("state in ('todo', 'running')"),
     )
     op.create_table(
         "transcript",
