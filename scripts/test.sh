@@ -8,8 +8,10 @@ cd "$(dirname "$0")/.."
 
 scripts/install-test-packages.sh
 scripts/setup.sh --dev
-if [ $# = 0 ]; then
-  use_node
-  step "Tests of the web app" in_web npm test
+if [ $# -gt 0 ]; then
+  exec .venv/bin/pytest "$@"
 fi
-exec .venv/bin/pytest "$@"
+use_node
+step "Tests of the web app" in_web npm test
+# Two at a time; the tests of one file share their servers.
+exec .venv/bin/pytest -n 2 --dist loadfile
