@@ -87,10 +87,10 @@ class Installation:
                 return Server(process, found[1], link_token, time.monotonic() - started)
         raise RuntimeError(f"the server ended before it was ready:\n{self._last_words()}")
 
-    def start_worker(self, niceness: int = 0) -> subprocess.Popen[str]:
+    def start_worker(self, *, lowest: bool = False) -> subprocess.Popen[str]:
         """Start `reelkeep worker` and wait until it has said that it is ready."""
         before = self._last_words().count("worker ready")
-        process = self._start("worker", niceness=niceness)
+        process = self._start("worker", lowest=lowest)
         deadline = time.monotonic() + START_SECONDS_MAX
         while self._last_words().count("worker ready") == before:
             if process.poll() is not None or time.monotonic() > deadline:
@@ -98,7 +98,7 @@ class Installation:
             time.sleep(LOOK_EVERY_SECONDS)
         return process
 
-    def _start(self, *arguments: str, niceness: int = 0) -> subprocess.Popen[str]:
+    def _start(self, *arguments: str, lowest: bool = False) -> subprocess.Popen[str]:
         with self.log.open("a") as log:
             process = subprocess.Popen(
                 [*REELKEEP, *arguments, "--data", str(self.data)],
@@ -107,7 +107,7 @@ class Installation:
                 text=True,
                 env=dict(self.environment),
                 cwd=self.folder,
-                preexec_fn=lambda: _prepare(niceness),  # noqa: PLW1509 - no thread of ours runs yet
+                preexec_fn=lambda: _prepare(lowest=lowest),  # noqa: PLW1509 - no thread of ours runs yet
             )
         self._processes.append(process)
         return process
@@ -183,10 +183,11 @@ def make_administrator(server: Server) -> str:
     return token
 
 
-def _prepare(niceness: int) -> None:
+def _prepare(*, lowest: bool) -> None:
     """In the child: end with us, even when we are killed (Linux)."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    os.nice(niceness)
+    if lowest:  # runs only when nobody else wants the processor, and gives way at once; children inherit it
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -25,7 +25,6 @@ WARM_RATE, WARM_SECONDS = 20, 5
 STEPS = (10, 20, 25, 30, 35, 40, 45, 50, 60, 70, 80, 100, 120, 150)
 #: A rate is held when at least so much of it ended well.
 HELD_SHARE = 0.97
-NICEST = 19
 API = "/api/v1/recordings"
 BOUNDARY = "----reelkeep-bench"
 COUNTED = (
@@ -35,8 +34,8 @@ COUNTED = (
     "the recording was due, so waiting for a free connection counts; bytes and complete from the moment "
     "the answer before them was there. `50 API requests/s` is 25 recordings a second (25 initiate + 25 "
     "complete, and 25 forms on top); `50 recordings/s` is twice that. The server, its Postgres, the "
-    "generator and one worker, which transcribes at niceness 19, share the machine. A rate is held when "
-    "p99 of initiate and of complete is 100 ms or less and 97 % of what was offered ended well."
+    "generator and one worker, which transcribes at the lowest priority (SCHED_IDLE), share the machine. "
+    "A rate is held when p99 of initiate and of complete is 100 ms or less and 97 % of what was offered ended well."
 )
 
 
@@ -110,7 +109,7 @@ async def measure(setup: Setup) -> Report:
     with installation(setup.scratch / "installation", REELKEEP_ENGINE="pocketsphinx") as place:
         server = place.start_server("--no-worker")
         token = make_administrator(server)
-        worker = place.start_worker(NICEST)
+        worker = place.start_worker(lowest=True)
         connections = [Connection(server.url, token) for _ in range(CONNECTIONS)]
         watched = Watched(place, server, worker.pid)
         try:
