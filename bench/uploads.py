@@ -35,7 +35,8 @@ COUNTED = (
     "the answer before them was there. `50 API requests/s` is 25 recordings a second (25 initiate + 25 "
     "complete, and 25 forms on top); `50 recordings/s` is twice that. The server, its Postgres, the "
     "generator and one worker, which transcribes at the lowest priority (SCHED_IDLE), share the machine. "
-    "A rate is held when p99 of initiate and of complete is 100 ms or less and 97 % of what was offered ended well."
+    "A rate is held when p99 of initiate and of complete is 100 ms or less and 97 % of what was offered "
+    "ended well."
 )
 
 

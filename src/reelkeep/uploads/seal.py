@@ -31,7 +31,7 @@ from reelkeep.errors import (
 from reelkeep.events.append import append
 from reelkeep.logs import get_logger
 from reelkeep.media.sniff import sniff, types_agree
-from reelkeep.recordings.advance import Standing, advance, lock_recording, write_standing
+from reelkeep.recordings.advance import Standing, lock_recording, write_standing
 from reelkeep.recordings.models import Recording, Status, Step
 from reelkeep.recordings.queries import get_recording
 from reelkeep.recordings.steps import (
@@ -278,7 +278,7 @@ async def _commit(runtime: Runtime, upload: Upload, kept: KeptBytes, claims: Cla
         _take_claims(recording, claims)
         for kind in steps_of(recording.transcribe):
             session.add(Step(organization_id=upload.organization_id, recording_id=recording.id, kind=kind))
-        await advance(session, recording, now)
+        write_standing(session, recording, Standing(Status.UPLOADED), now)
         await enqueue_for_recording(session, MEDIA, upload.organization_id, recording.id)
         append(
             session,
