@@ -17,6 +17,7 @@ from reelkeep.accounts.setup import issue_first_administrator_link, needs_first_
 from reelkeep.errors import ErrorCode, ReelkeepError
 from reelkeep.http.app import build_app
 from reelkeep.logs import get_logger
+from reelkeep.priority import give_way
 from reelkeep.runtime import Runtime
 from reelkeep.settings import Settings
 from reelkeep.wiring import open_runtime
@@ -193,5 +194,5 @@ def _worker_environment(settings: Settings) -> dict[str, str]:
 
 def _die_with_parent() -> None:
     """SIGTERM when the server dies, kill -9 too (Linux): no worker is left behind unwatched."""
-    os.nice(5)
+    give_way(5)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

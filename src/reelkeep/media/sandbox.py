@@ -10,6 +10,7 @@ import resource
 import signal
 
 from reelkeep.media.facts import MediaLimits
+from reelkeep.priority import give_way
 
 try:
     import pyseccomp
@@ -146,7 +147,7 @@ def limit_resources(limits: MediaLimits) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         _lower(what, most)
-    os.nice(NICENESS)
+    give_way(NICENESS)
 
 
 def _lower(what: int, most: int) -> None:
