@@ -2,10 +2,14 @@
 
 import argparse
 import asyncio
+import fcntl
+import os
 import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvloop
@@ -14,6 +18,7 @@ from rich.console import Console
 from bench.document import command_of, write_document
 from bench.figures import Report, write_report
 from bench.machine import ROOT, describe_machine, describe_moment
+from bench.others import Others
 from bench.registry import MEASUREMENTS, Setup, measure_of
 from bench.table import print_missed, print_report
 from reelkeep.logs import configure_logs
@@ -28,12 +33,25 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     configure_logs("WARNING", "console")
     console = Console(width=None if sys.stdout.isatty() else 160)
-    reports = [_measure(console, name, options) for name in options.only or MEASUREMENTS]
+    with _alone():
+        reports = [_measure(console, name, options) for name in options.only or MEASUREMENTS]
     print_missed(console, reports)
     console.print(f"Kept in {RESULTS.relative_to(ROOT)}.", style="dim")
     if options.document:
         write_document(RESULTS)
     return 1 if options.strict and any(report.missed for report in reports) else 0
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Refuse to measure while another measures: the figures of both would be wrong."""
+    path = Path(tempfile.gettempdir()) / f"reelkeep-bench-{os.getuid()}.lock"
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit("Another `python -m bench` is measuring on this machine; start again when it has ended.")
+        yield
 
 
 def _options() -> argparse.Namespace:
@@ -66,13 +84,18 @@ def _measure(console: Console, name: str, options: argparse.Namespace) -> Report
     with (
         tempfile.TemporaryDirectory(prefix="reelkeep-bench-", dir=options.scratch) as scratch,
         console.status(name) as status,
+        Others() as others,
     ):
         # The embedded Postgres has a user of its own, who must be able to pass through.
         Path(scratch).chmod(0o711)
         setup = Setup(Path(scratch), options.quick, lambda what: status.update(f"{name}: {what}"))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             report = runner.run(measure_of(name)(setup))
-    report.conditions = {**conditions, "seconds": round(time.monotonic() - started, 1)}
+    report.conditions = {
+        **conditions,
+        **others.described(),
+        "seconds": round(time.monotonic() - started, 1),
+    }
     write_report(report, RESULTS)
     print_report(console, report)
     return report

@@ -54,9 +54,12 @@ def _list(notes: Sequence[str]) -> str:
 
 
 def _conditions(conditions: dict[str, Any]) -> str:
+    before, meanwhile, most = (
+        conditions.get(f"processors_busy_{when}", "?") for when in ("before", "by_others", "by_others_max")
+    )
     return (
         f"{conditions['started_at']}, commit {conditions['commit']}, {conditions['processors']} × "
         f"{conditions['processor']}, {conditions['memory_gib']} GiB, Linux {conditions['kernel']}, "
-        f"Python {conditions['python']}. Before the start, others kept "
-        f"{conditions['processors_busy_before']} processors busy (load average {conditions['load_average']})."
+        f"Python {conditions['python']}. Other programs kept {before} processors busy before the start and "
+        f"{meanwhile} meanwhile (at most {most})."
     )

@@ -39,10 +39,9 @@ def describe_moment() -> dict[str, Any]:
 
 def busy_processors(seconds: float) -> float:
     """How many processors are busy over some time, all processes taken together."""
-    before, started = _busy_ticks(), time.monotonic()
+    before, started = busy_seconds(), time.monotonic()
     time.sleep(seconds)
-    ticks = _busy_ticks() - before
-    return ticks / os.sysconf("SC_CLK_TCK") / (time.monotonic() - started)
+    return (busy_seconds() - before) / (time.monotonic() - started)
 
 
 def fsync_milliseconds(folder: Path) -> tuple[float, float]:
@@ -60,12 +59,12 @@ def fsync_milliseconds(folder: Path) -> tuple[float, float]:
     return median(taken), percentile(taken, 99)
 
 
-def _busy_ticks() -> int:
-    """Time of all processors that was not idle; guest time is part of user time already."""
+def busy_seconds() -> float:
+    """Time of all processors that was not idle, so far; guest time is part of user time already."""
     user, nice, system, _idle, _iowait, irq, softirq, steal = (
         int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
     )
-    return user + nice + system + irq + softirq + steal
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def _processor() -> str:

@@ -19,6 +19,8 @@ def print_report(console: Console, report: Report) -> None:
             figure.name, shown(figure.value, figure.unit), bound_of(figure), verdict(figure), figure.note
         )
     console.print(table)
+    others, all_there_are = (report.conditions[name] for name in ("processors_busy_by_others", "processors"))
+    console.print(f"  Others kept {others} of {all_there_are} processors busy meanwhile.", style="dim")
     for note in report.notes:
         console.print(f"  {note}", style="dim")
 
