@@ -183,16 +183,11 @@ def make_administrator(server: Server) -> str:
     return token
 
 
-#: The highest niceness; a worker's children lower their sessions' groups to it as well.
-LOWEST = 19
-
-
 def _prepare(*, lowest: bool) -> None:
     """In the child: end with us, even when we are killed (Linux)."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if lowest:  # runs only when nobody else wants the processor, and gives way at once; children inherit it
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        os.nice(LOWEST)
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -234,6 +234,9 @@ async def test_the_process_gives_way_to_others() -> None:
         await engine.load()
         assert engine.pid is not None
         assert os.getpriority(os.PRIO_PROCESS, engine.pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 7)
+        # A session of its own would get a full share of the processor from Linux, however nice it is.
+        assert os.getsid(engine.pid) == os.getsid(0)
+        assert os.getpgid(engine.pid) != os.getpgid(0)
 
 
 async def test_too_little_memory_is_an_error_and_no_hang(sound_file: Path) -> None:

@@ -11,7 +11,7 @@ from reelkeep.accounts.access_tokens import mark_password, read_access_token
 from reelkeep.accounts.credentials import hash_secret
 from reelkeep.accounts.models import ApiToken
 from reelkeep.accounts.permissions import Permission, permissions_of
-from reelkeep.accounts.queries import TokenFacts, find_sign_in, find_standing, find_token
+from reelkeep.accounts.queries import TokenFacts, find_sign_in, find_token, look_up_standing
 from reelkeep.clock import Clock
 from reelkeep.db.database import Database
 from reelkeep.errors import Forbidden, Unauthenticated
@@ -50,8 +50,7 @@ class Caller:
 async def identify_by_api_token(database: Database, clock: Clock, secret: str) -> Caller:
     """The caller who holds this API token; `UNAUTHENTICATED` when it is unknown, revoked or expired."""
     now = clock.now()
-    async with database.directory() as session:
-        token = await find_token(session, hash_secret(secret))
+    token = await find_token(database, hash_secret(secret))
     if token is None:
         raise Unauthenticated("This API token is not known here. Create one.", reason="unknown")
     if token.revoked_at is not None:
@@ -66,8 +65,7 @@ async def identify_by_api_token(database: Database, clock: Clock, secret: str) -
 async def identify_by_access_token(database: Database, clock: Clock, key: bytes, text: str) -> Caller:
     """The caller who holds this bearer token, if still a member and with the same password as then."""
     token = read_access_token(key, text, clock.now())
-    async with database.directory() as session:
-        standing = await find_standing(session, token.user_id, token.organization_id)
+    standing = await look_up_standing(database, token.user_id, token.organization_id)
     if standing is None:
         raise _no_member()
     role = _role_in_force(standing.role, standing.disabled_at)
@@ -78,8 +76,7 @@ async def identify_by_access_token(database: Database, clock: Clock, key: bytes,
 
 async def identify_by_cookie(database: Database, clock: Clock, secret: str) -> Caller:
     """The caller whose browser holds this cookie; `UNAUTHENTICATED` when its sign-in has ended."""
-    async with database.directory() as session:
-        found = await find_sign_in(session, hash_secret(secret))
+    found = await find_sign_in(database, hash_secret(secret))
     if found is None or found.ended_at is not None or found.expires_at <= clock.now():
         raise Unauthenticated("You are signed out. Sign in again.", reason="signed_out")
     role = _role_in_force(found.role, found.disabled_at)

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from reelkeep.accounts.models import ApiToken, Membership, Organization, SignIn, User
+from reelkeep.db.database import Database
 
 
 @dataclass(frozen=True)
@@ -80,45 +81,22 @@ async def list_members(session: AsyncSession, organization_id: UUID) -> list[Sta
     return [Standing(*row) for row in await session.execute(found)]
 
 
-async def find_token(session: AsyncSession, token_hash: bytes) -> TokenFacts | None:
+async def find_token(database: Database, token_hash: bytes) -> TokenFacts | None:
     """The API token with this SHA-256."""
-    found = (
-        select(
-            ApiToken.id,
-            ApiToken.user_id,
-            ApiToken.organization_id,
-            ApiToken.expires_at,
-            ApiToken.revoked_at,
-            ApiToken.last_used_at,
-            User.disabled_at,
-            Membership.role,
-        )
-        .join(User, User.id == ApiToken.user_id)
-        .outerjoin(Membership, _member_of(ApiToken.user_id, ApiToken.organization_id))
-        .where(ApiToken.token_hash == token_hash)
-    )
-    row = (await session.execute(found)).one_or_none()
+    row = await database.look_up(TOKEN, {"token_hash": token_hash})
     return None if row is None else TokenFacts(*row)
 
 
-async def find_sign_in(session: AsyncSession, secret_hash: bytes) -> SignInFacts | None:
+async def find_sign_in(database: Database, secret_hash: bytes) -> SignInFacts | None:
     """The browser's sign-in whose cookie has this SHA-256."""
-    found = (
-        select(
-            SignIn.id,
-            SignIn.user_id,
-            SignIn.organization_id,
-            SignIn.expires_at,
-            SignIn.ended_at,
-            User.disabled_at,
-            Membership.role,
-        )
-        .join(User, User.id == SignIn.user_id)
-        .outerjoin(Membership, _member_of(SignIn.user_id, SignIn.organization_id))
-        .where(SignIn.secret_hash == secret_hash)
-    )
-    row = (await session.execute(found)).one_or_none()
+    row = await database.look_up(SIGN_IN, {"secret_hash": secret_hash})
     return None if row is None else SignInFacts(*row)
+
+
+async def look_up_standing(database: Database, user_id: UUID, organization_id: UUID) -> Standing | None:
+    """As `find_standing`, in one round trip of its own."""
+    row = await database.look_up(STANDING, {"user_id": user_id, "organization_id": organization_id})
+    return None if row is None else Standing(*row)
 
 
 def _standings() -> Select[UUID, str, str | None, datetime | None, str | None, UUID, str, str]:
@@ -148,3 +126,37 @@ def _member_of(
     user_id: InstrumentedAttribute[UUID], organization_id: InstrumentedAttribute[UUID]
 ) -> ColumnElement[bool]:
     return and_(Membership.user_id == user_id, Membership.organization_id == organization_id)
+
+
+TOKEN = (
+    select(
+        ApiToken.id,
+        ApiToken.user_id,
+        ApiToken.organization_id,
+        ApiToken.expires_at,
+        ApiToken.revoked_at,
+        ApiToken.last_used_at,
+        User.disabled_at,
+        Membership.role,
+    )
+    .join(User, User.id == ApiToken.user_id)
+    .outerjoin(Membership, _member_of(ApiToken.user_id, ApiToken.organization_id))
+    .where(ApiToken.token_hash == bindparam("token_hash"))
+)
+SIGN_IN = (
+    select(
+        SignIn.id,
+        SignIn.user_id,
+        SignIn.organization_id,
+        SignIn.expires_at,
+        SignIn.ended_at,
+        User.disabled_at,
+        Membership.role,
+    )
+    .join(User, User.id == SignIn.user_id)
+    .outerjoin(Membership, _member_of(SignIn.user_id, SignIn.organization_id))
+    .where(SignIn.secret_hash == bindparam("secret_hash"))
+)
+STANDING = _standings().where(
+    User.id == bindparam("user_id"), Organization.id == bindparam("organization_id")
+)

@@ -39,5 +39,10 @@ async def locate(session: AsyncSession, organization_id: UUID, blob_id: UUID) ->
             blob_id=str(blob_id),
         )
     blob, copy = row
+    return located(blob, copy.store, copy.key)
+
+
+def located(blob: Blob, store: str, key: str) -> Located:
+    """A blob at this key of this store."""
     sha256 = blob.sha256.hex() if blob.sha256 else None
-    return Located(blob.id, copy.store, copy.key, blob.size_bytes, blob.content_type, sha256)
+    return Located(blob.id, store, key, blob.size_bytes, blob.content_type, sha256)

@@ -17,7 +17,6 @@ from reelkeep.accounts.setup import issue_first_administrator_link, needs_first_
 from reelkeep.errors import ErrorCode, ReelkeepError
 from reelkeep.http.app import build_app
 from reelkeep.logs import get_logger
-from reelkeep.priority import give_way
 from reelkeep.runtime import Runtime
 from reelkeep.settings import Settings
 from reelkeep.wiring import open_runtime
@@ -161,7 +160,8 @@ async def _run_worker_process(settings: Settings) -> int:
         env=_worker_environment(settings),
         stdin=asyncio.subprocess.DEVNULL,
         preexec_fn=_die_with_parent,
-        start_new_session=True,
+        # Not a session of its own: Linux would give that a full share of the processor, however nice it is.
+        process_group=0,
     )
     try:
         return await process.wait()
@@ -194,5 +194,5 @@ def _worker_environment(settings: Settings) -> dict[str, str]:
 
 def _die_with_parent() -> None:
     """SIGTERM when the server dies, kill -9 too (Linux): no worker is left behind unwatched."""
-    give_way(5)
+    os.nice(5)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,14 +1,14 @@
 """The database of this process: units of work, each one short transaction with a role of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Select, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
@@ -29,6 +29,7 @@ LIMITS = {
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "60s",
 }
+DIRECTORY = {"role": APP_ROLE, ORGANIZATION_SETTING: ""}
 CONNECTION_DEFAULTS: dict[str, Any] = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
@@ -39,17 +40,23 @@ CONNECTION_DEFAULTS: dict[str, Any] = {
 
 
 class UnitOfWork(Session):
-    """A session whose every transaction begins with the settings in `info["begin"]`."""
+    """A session whose every transaction begins with the statement in `info["begin"]`."""
 
 
 @event.listens_for(UnitOfWork, "after_begin")
-def _set_role_and_organization(
-    session: Session, _transaction: SessionTransaction, connection: Connection
-) -> None:
-    settings: dict[str, str] = session.info[BEGIN]
-    calls = ", ".join("set_config(%s, %s, true)" for _ in settings)
-    values = tuple(part for pair in settings.items() for part in pair)
-    connection.exec_driver_sql(f"select {calls}", values)
+def _begin_in_one_go(session: Session, _transaction: SessionTransaction, connection: Connection) -> None:
+    """Begin, and set role, organization and limits: one round trip instead of two."""
+    connection.exec_driver_sql(session.info[BEGIN])
+
+
+def _begin_statement(settings: Mapping[str, str]) -> str:
+    """Values are our own constants and UUIDs: two statements at once take no parameters."""
+    return f"begin; {_set_statement(settings)}"
+
+
+def _set_statement(settings: Mapping[str, str]) -> str:
+    calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+    return f"select {calls}"
 
 
 class Database:
@@ -83,6 +90,7 @@ class Database:
             # An error's text goes into logs: it must not carry password hashes or a transcript's words.
             hide_parameters=True,
         )
+        self._look_ups: dict[Select[*tuple[Any, ...]], str] = {}
 
     @property
     def conninfo(self) -> str:
@@ -100,7 +108,34 @@ class Database:
 
     def directory(self) -> AbstractAsyncContextManager[AsyncSession]:
         """A unit of work on directory tables; tenant tables read as empty and refuse every row."""
-        return self._unit({"role": APP_ROLE, ORGANIZATION_SETTING: ""})
+        return self._unit(DIRECTORY)
+
+    async def look_up(
+        self, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any]
+    ) -> tuple[Any, ...] | None:
+        """One row of directory tables by a `select` with named parameters, in one round trip.
+
+        Who makes a request is asked at every request; a unit of work takes three, and under load each is a
+        wait. The statement is a module's constant: its SQL is made once.
+        """
+        refuse_inside_unit_of_work("a second unit of work")
+        if (query := self._look_ups.get(statement)) is None:
+            query = self._look_ups[statement] = str(statement.compile(dialect=self._engine.dialect))
+        with told_as_refusals():
+            return await self._look_up(query, values, tries=2)
+
+    async def _look_up(self, query: str, values: Mapping[str, Any], tries: int) -> tuple[Any, ...] | None:
+        async with self._engine.connect() as pooled:
+            connection = (await pooled.get_raw_connection()).driver_connection
+            assert isinstance(connection, psycopg.AsyncConnection)
+            try:
+                return await _in_one_go(connection, DIRECTORY, query, values)
+            except psycopg.OperationalError:
+                # It died in the pool: it is replaced, once.
+                if not connection.broken or tries == 1:
+                    raise
+                await pooled.invalidate()
+        return await self._look_up(query, values, tries - 1)
 
     def sweep(self) -> AbstractAsyncContextManager[AsyncSession]:
         """A reading unit of work over all organizations; of tenant tables it sees ids and due dates only."""
@@ -122,7 +157,7 @@ class Database:
     @asynccontextmanager
     async def _unit(self, settings: dict[str, str]) -> AsyncIterator[AsyncSession]:
         refuse_inside_unit_of_work("a second unit of work")
-        info = {BEGIN: {**LIMITS, **settings}}
+        info = {BEGIN: _begin_statement({**LIMITS, **settings})}
         with unit_of_work_open(), told_as_refusals():
             async with AsyncSession(
                 self._engine, sync_session_class=UnitOfWork, expire_on_commit=False, info=info
@@ -133,12 +168,16 @@ class Database:
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         try:
-            return await psycopg.AsyncConnection.connect(self.conninfo)
+            return await self._connect_once()
         except psycopg.OperationalError:
             if self._embedded is None:
                 raise
         await self.ensure()
-        return await psycopg.AsyncConnection.connect(self.conninfo)
+        return await self._connect_once()
+
+    async def _connect_once(self) -> psycopg.AsyncConnection[Any]:
+        # Autocommit leaves the beginning of a transaction to us; the end is the driver's all the same.
+        return await psycopg.AsyncConnection.connect(self.conninfo, autocommit=True)
 
 
 async def raw_connection(session: AsyncSession) -> psycopg.AsyncConnection[Any]:
@@ -150,6 +189,21 @@ async def raw_connection(session: AsyncSession) -> psycopg.AsyncConnection[Any]:
     connection = pooled.driver_connection
     assert isinstance(connection, psycopg.AsyncConnection)
     return connection
+
+
+async def _in_one_go(
+    connection: psycopg.AsyncConnection[Any],
+    settings: Mapping[str, str],
+    query: str,
+    values: Mapping[str, Any],
+) -> tuple[Any, ...] | None:
+    async with connection.pipeline():
+        await connection.execute("begin")
+        await connection.execute(_set_statement({**LIMITS, **settings}))
+        found = await connection.execute(query, values)
+        await connection.execute("commit")
+    row: tuple[Any, ...] | None = await found.fetchone()
+    return row
 
 
 async def _begin(session: AsyncSession) -> None:

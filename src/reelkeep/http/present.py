@@ -32,9 +32,9 @@ def recording_detail_out(
     renditions: Mapping[str, Rendition],
     *,
     original: Located | None,
-    transcript: Transcript | None,
-    text: str | None,
     where: tuple[str, str] | None,
+    transcript: Transcript | None = None,
+    text: str | None = None,
 ) -> schemas.RecordingDetailOut:
     """A recording with its steps; `where` is the bucket and key of its bytes."""
     started = [step.started_at for step in steps if step.started_at]

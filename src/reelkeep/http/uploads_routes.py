@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from reelkeep.accounts.identify import Caller
 from reelkeep.http import schemas
 from reelkeep.http.identity import requires, runtime_of
+from reelkeep.http.present import recording_detail_out
 from reelkeep.http.recordings_routes import detail
 from reelkeep.logs import log_context
 from reelkeep.recordings.create import NewRecording
@@ -60,5 +61,8 @@ async def complete(
     told = body or schemas.CompleteIn()
     claims = Claims(told.file_size_bytes, told.duration_seconds, told.recording_metadata)
     with log_context(recording_id=recording_id):
-        await complete_upload(runtime, caller.organization_id, recording_id, claims)
-    return await detail(runtime, caller.organization_id, recording_id, with_text=False)
+        sealed = await complete_upload(runtime, caller.organization_id, recording_id, claims)
+    if sealed is None:
+        return await detail(runtime, caller.organization_id, recording_id, with_text=False)
+    where = (runtime.stores.get(sealed.original.store).bucket, sealed.original.key)
+    return recording_detail_out(sealed.recording, sealed.steps, {}, original=sealed.original, where=where)

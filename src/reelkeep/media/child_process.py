@@ -107,7 +107,8 @@ async def _start(request: dict[str, Any]) -> asyncio.subprocess.Process:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         pass_fds=[fd for fd in fds if fd is not None],
-        start_new_session=True,
+        # Not a session of its own: Linux would give that a full share of the processor, however nice it is.
+        process_group=0,
         env=ENVIRONMENT,
         cwd="/",
         limit=ANSWER_BYTES_MAX,

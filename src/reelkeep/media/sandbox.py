@@ -10,7 +10,6 @@ import resource
 import signal
 
 from reelkeep.media.facts import MediaLimits
-from reelkeep.priority import give_way
 
 try:
     import pyseccomp
@@ -147,7 +146,7 @@ def limit_resources(limits: MediaLimits) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         _lower(what, most)
-    give_way(NICENESS)
+    os.nice(NICENESS)
 
 
 def _lower(what: int, most: int) -> None:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from reelkeep.errors import EngineError
-from reelkeep.priority import give_way
 from reelkeep.speech import registry, sound, stretches, timeline, wire
 from reelkeep.speech.protocol import LoadedEngine, Progress
 
@@ -94,7 +93,7 @@ def _die_with(parent_pid: int) -> None:
 
 
 def _apply(settings: dict[str, Any]) -> None:
-    give_way(settings["nice"])
+    os.nice(settings["nice"])
     if settings["memory_bytes_max"] is not None:
         resource.setrlimit(resource.RLIMIT_AS, (settings["memory_bytes_max"],) * 2)
     # A core file of a crashed engine would hold the sound.

@@ -144,7 +144,8 @@ class EngineProcess:
                 pass_fds=(write_fd,),
                 env=_environment(self._spec.threads),
                 cwd="/",
-                start_new_session=True,
+                # A group, not a session, which Linux would give a full share of the processor.
+                process_group=0,
             )
         except BaseException:
             os.close(read_fd)

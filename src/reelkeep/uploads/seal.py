@@ -8,12 +8,14 @@ that no ticket can write; sealing again makes another. After it the upload is se
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from reelkeep.blobs.find import Located, located
 from reelkeep.blobs.keep import KeptBytes, insert_blob
 from reelkeep.blobs.keys import blob_key
 from reelkeep.blobs.models import BlobKind
@@ -33,7 +35,6 @@ from reelkeep.logs import get_logger
 from reelkeep.media.sniff import sniff, types_agree
 from reelkeep.recordings.advance import Standing, lock_recording, write_standing
 from reelkeep.recordings.models import Recording, Status, Step
-from reelkeep.recordings.queries import get_recording
 from reelkeep.recordings.steps import (
     MEDIA,
     SEAL,
@@ -67,10 +68,19 @@ class Claims:
     recording_metadata: dict[str, object] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What a seal has just committed, as it was then."""
+
+    recording: Recording
+    steps: Sequence[Step]
+    original: Located
+
+
 async def complete_upload(
     runtime: Runtime, organization_id: UUID, recording_id: UUID, claims: Claims | None = None
-) -> None:
-    """Seal the recording's upload, or raise what is wrong with it; sealed already is success.
+) -> Sealed | None:
+    """Seal the recording's upload, or raise what is wrong with it; None when it was sealed already.
 
     Raises `UPLOAD_INCOMPLETE` (no bytes yet), `UPLOAD_SIZE_MISMATCH` and `UPLOAD_DIGEST_MISMATCH` (send
     again under the same ticket), `UPLOAD_TOO_LARGE`, `UNSUPPORTED_TYPE` and `TYPE_MISMATCH` (final: the
@@ -78,7 +88,7 @@ async def complete_upload(
     """
     try:
         async with asyncio.timeout(runtime.settings.seal_seconds_max):
-            await seal(runtime, organization_id, recording_id, claims or Claims())
+            return await seal(runtime, organization_id, recording_id, claims or Claims())
     except (TimeoutError, StoreUnavailable) as error:
         log.info("seal handed to a job", recording_id=str(recording_id), exc_info=error)
         async with runtime.database.work(organization_id) as session:
@@ -91,43 +101,58 @@ async def complete_upload(
         ) from error
 
 
-async def seal(runtime: Runtime, organization_id: UUID, recording_id: UUID, claims: Claims) -> None:
+async def seal(runtime: Runtime, organization_id: UUID, recording_id: UUID, claims: Claims) -> Sealed | None:
     """Seal without a limit on time; see `complete_upload`."""
     async with runtime.database.work(organization_id) as session:
-        upload = await upload_of(session, organization_id, recording_id)
-        recording = await get_recording(session, organization_id, recording_id, deleted=True)
+        upload, sha256_declared = await _promised(session, organization_id, recording_id)
     if upload.state == UploadState.SEALED:
         await _take_late_claims(runtime, upload, claims)
-        return
+        return None
     if upload.state not in SEALABLE:
         raise await _refused_before(runtime, upload)
     try:
-        kept = await _put_in_place(runtime, upload, recording.sha256_declared, claims)
+        kept = await _put_in_place(runtime, upload, sha256_declared, claims)
     except ReelkeepError as error:
         if error.code in FINAL:
             await refuse(runtime, upload, error)
         raise
     store = runtime.stores.get(upload.store)
-    if await _commit(runtime, upload, kept, claims):
+    if sealed := await _commit(runtime, upload, kept, claims):
         await _tidy(store, upload.incoming_key)
-        return
+        return sealed
     await _tidy(store, kept.key)
     await _agree_with_winner(runtime, upload, claims)
+    return None
 
 
 async def upload_of(session: AsyncSession, organization_id: UUID, recording_id: UUID) -> Upload:
     """The recording's newest upload, or `UPLOAD_NOT_FOUND`."""
-    query = select(Upload).where(
-        Upload.organization_id == organization_id, Upload.recording_id == recording_id
+    upload, _ = await _promised(session, organization_id, recording_id)
+    return upload
+
+
+async def _promised(
+    session: AsyncSession, organization_id: UUID, recording_id: UUID
+) -> tuple[Upload, bytes | None]:
+    """The recording's newest upload and the SHA-256 that was declared for it."""
+    query = (
+        select(Upload, Recording.sha256_declared)
+        .join(
+            Recording,
+            (Recording.organization_id == Upload.organization_id) & (Recording.id == Upload.recording_id),
+        )
+        .where(Upload.organization_id == organization_id, Upload.recording_id == recording_id)
+        .order_by(Upload.id.desc())
+        .limit(1)
     )
-    upload = await session.scalar(query.order_by(Upload.id.desc()).limit(1))
-    if upload is None:
+    row = (await session.execute(query)).first()
+    if row is None:
         raise NotFound(
             "No upload belongs to this recording, or it is not yours to see.",
             ErrorCode.UPLOAD_NOT_FOUND,
             recording_id=str(recording_id),
         )
-    return upload
+    return row.Upload, row.sha256_declared
 
 
 async def _agree_with_winner(runtime: Runtime, upload: Upload, claims: Claims) -> None:
@@ -263,21 +288,24 @@ async def _look(store: Store, key: str, facts: ObjectFacts, upload: Upload) -> s
     return declared
 
 
-async def _commit(runtime: Runtime, upload: Upload, kept: KeptBytes, claims: Claims) -> bool:
+async def _commit(runtime: Runtime, upload: Upload, kept: KeptBytes, claims: Claims) -> Sealed | None:
     """The guarded commit: upload, blob, recording, steps, their job and the event, or nothing of it."""
     now = runtime.clock.now()
     async with runtime.database.work(upload.organization_id) as session:
         recording = await lock_recording(session, upload.organization_id, upload.recording_id)
         if recording is None or not await _take_upload(session, upload, UploadState.SEALED, sealed_at=now):
-            return False
+            return None
         blob = insert_blob(session, upload.organization_id, BlobKind.ORIGINAL, kept)
         await session.flush()
         recording.original_blob_id = blob.id
         recording.size_bytes, recording.content_type = kept.size_bytes, kept.content_type
         recording.uploaded_at = now
         _take_claims(recording, claims)
-        for kind in steps_of(recording.transcribe):
-            session.add(Step(organization_id=upload.organization_id, recording_id=recording.id, kind=kind))
+        steps = [
+            Step(organization_id=upload.organization_id, recording_id=recording.id, kind=kind)
+            for kind in steps_of(recording.transcribe)
+        ]
+        session.add_all(steps)
         write_standing(session, recording, Standing(Status.UPLOADED), now)
         await enqueue_for_recording(session, MEDIA, upload.organization_id, recording.id)
         append(
@@ -289,7 +317,7 @@ async def _commit(runtime: Runtime, upload: Upload, kept: KeptBytes, claims: Cla
             size_bytes=kept.size_bytes,
         )
     log.info("upload sealed", recording_id=str(upload.recording_id), size_bytes=kept.size_bytes)
-    return True
+    return Sealed(recording, steps, located(blob, kept.store, kept.key))
 
 
 def _take_claims(recording: Recording, claims: Claims) -> None:
