@@ -39,6 +39,8 @@ PREFIX = "REELKEEP_"
 ENV_FILE_VARIABLE = "REELKEEP_ENV_FILE"
 #: What one POST form to S3 may carry; AWS's own limit.
 POST_BYTES_MAX = 5 * 1024**3
+#: What S3 keeps as one object.
+OBJECT_BYTES_MAX = 5 * 1024**4
 
 
 def _split(value: object) -> object:
@@ -147,15 +149,56 @@ class Settings(BaseSettings):
 
     upload_size_bytes_max: Bytes = Field(
         POST_BYTES_MAX,
-        le=POST_BYTES_MAX,
-        description="Largest upload, in bytes (or with a unit, as `500MB`); at most 5 GiB, the limit of one "
-        "S3 request.",
+        le=OBJECT_BYTES_MAX,
+        description="Largest upload, in bytes (or with a unit, as `500MB`). One form or PUT takes at most "
+        "5 GiB of it, S3's own limit; larger files come in parts or by a resumable upload.",
     )
     upload_expires_in_seconds: Seconds = Field(
         3600, le=604_800, description="Seconds an upload ticket is good for."
     )
     upload_content_types: Names = Field(
         ["audio/*", "video/*"], description="Content types that are taken; comma-separated, `*` allowed."
+    )
+    upload_resumable_expires_in_seconds: Seconds = Field(
+        604_800,
+        description="Seconds that an upload in several goes may pause between two of them; what has come "
+        "is kept as long.",
+    )
+    upload_idle_seconds: Seconds = Field(
+        60, description="Seconds without a byte after which a request that uploads is ended; what came stays."
+    )
+    uploads_open_max: Count = Field(1000, description="Uploads that one organization may have open at once.")
+    tickets_per_minute_max: Count = Field(
+        6000, description="Upload tickets that one organization may be given in a minute."
+    )
+    quota_bytes: Bytes | None = Field(
+        None,
+        description="Space that one organization may use, in bytes (or with a unit, as `500GB`). Without it: "
+        "no limit. `reelkeep limits` sets another for one organization.",
+    )
+    upload_interim_responses: bool = Field(
+        False,
+        description="Answer `104 Upload Resumption Supported`, which iPhones need to go on with an upload "
+        "after a break. Only where every proxy in front passes it on; nginx breaks connections over it.",
+    )
+    upload_buffers_bytes_max: Bytes = Field(
+        32 * 1024**2, description="Memory that all uploads through one server process share as buffers."
+    )
+    fetch_seconds_max: Seconds = Field(
+        3600, description="Seconds that fetching a recording from a URL may take."
+    )
+    fetch_private_networks: bool = Field(
+        False, description="Let URLs of private and local addresses be fetched. Only in a closed network."
+    )
+    download_acceleration: Literal["none", "x-accel-redirect", "x-sendfile"] = Field(
+        "none",
+        description="Let the web server in front send files of local stores: `x-accel-redirect` for nginx, "
+        "`x-sendfile` for Apache and others.",
+    )
+    download_acceleration_prefix: str = Field(
+        "/reelkeep-files",
+        pattern=r"^/[A-Za-z0-9._~/-]*$",
+        description="Internal location in nginx under which the data folder's `stores` is found.",
     )
     download_expires_in_seconds: Seconds = Field(
         3600, le=604_800, description="Seconds a download link is good for."

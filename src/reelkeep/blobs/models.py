@@ -39,7 +39,10 @@ class Blob(TenantTable, Base):
     """Immutable bytes: an original, a playback rendition, peaks."""
 
     __tablename__ = "blob"
-    __table_args__ = (CheckConstraint("size_bytes >= 0", name="size"),)
+    __table_args__ = (
+        CheckConstraint("size_bytes >= 0", name="size"),
+        Index("ix_blob_sha256", "organization_id", "sha256"),
+    )
 
     kind: Mapped[str]
     size_bytes: Mapped[int]
@@ -69,3 +72,31 @@ class Copy(TenantTable, Base):
         comment="when its bytes were last read and its SHA-256 matched"
     )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Usage(TenantTable, Base):
+    """What one organization keeps and has reserved, exactly: one row, changed with what it counts."""
+
+    __tablename__ = "usage"
+    __table_args__ = (UniqueConstraint("organization_id"),)
+
+    bytes_used: Mapped[int] = mapped_column(default=0, server_default="0", comment="sum of its blobs")
+    bytes_reserved: Mapped[int] = mapped_column(
+        default=0, server_default="0", comment="sum of what its open uploads hold"
+    )
+    uploads_open: Mapped[int] = mapped_column(default=0, server_default="0")
+    minute: Mapped[datetime | None] = mapped_column(comment="the minute that `tickets` counts")
+    tickets: Mapped[int] = mapped_column(default=0, server_default="0")
+
+
+class AccessKey(Base):
+    """A key to the local S3 wire for tools; its secret is derived, never stored. A directory table."""
+
+    __tablename__ = "access_key"
+
+    access_key: Mapped[str] = mapped_column(primary_key=True)
+    store: Mapped[str] = mapped_column(ForeignKey("store.name"))
+    read_only: Mapped[bool] = mapped_column(default=False, server_default="false")
+    note: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    revoked_at: Mapped[datetime | None]

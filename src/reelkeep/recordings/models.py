@@ -44,6 +44,17 @@ class StepState(StrEnum):
     SKIPPED = "skipped"
 
 
+class Session(TenantTable, Base):
+    """The event that was recorded, in one or more recordings: its ordered parts play and read as one."""
+
+    __tablename__ = "session"
+    __table_args__ = (UniqueConstraint("organization_id", "external_id"),)
+
+    external_id: Mapped[str] = mapped_column(comment="the host application's own id, or one that we made")
+    title: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Recording(TenantTable, Base):
     """One captured piece of media and its life."""
 
@@ -52,6 +63,11 @@ class Recording(TenantTable, Base):
     __table_args__ = (
         member_reference("recorded_by_user_id"),
         tenant_reference("original_blob_id", "blob", ondelete="SET NULL (original_blob_id)"),
+        tenant_reference(
+            "duplicate_of_recording_id", "recording", ondelete="SET NULL (duplicate_of_recording_id)"
+        ),
+        tenant_reference("session_id", "session", ondelete="SET NULL (session_id)"),
+        UniqueConstraint("organization_id", "session_id", "part_number"),
         CheckConstraint(
             "status in ('uploading','uploaded','processing','transcribed','processed','failed')",
             name="status",
@@ -76,6 +92,11 @@ class Recording(TenantTable, Base):
         LargeBinary, comment="what the client promised; compared when all bytes are first read"
     )
     original_blob_id: Mapped[UUID | None]
+    duplicate_of_recording_id: Mapped[UUID | None] = mapped_column(
+        comment="an older recording of the organization with the same bytes; told, never dropped"
+    )
+    session_id: Mapped[UUID | None]
+    part_number: Mapped[int | None] = mapped_column(comment="its place in the session, from 1")
     size_bytes: Mapped[int | None]
     duration_seconds: Mapped[float | None] = mapped_column(comment="declared at first, then as measured")
     transcribe: Mapped[bool] = mapped_column(default=True, comment="whether words were asked for")

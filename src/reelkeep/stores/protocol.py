@@ -10,11 +10,12 @@ The contract, for every method of every store:
 - What a service cannot do is data (`Abilities`), and an optional ability is a Protocol of its own.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,12 @@ class SignsUrls(Protocol):
         """A presigned GET. `download_as` is the file name a browser saves under (any characters)."""
         ...
 
+    def url_for(
+        self, method: str, key: str, expires_in_seconds: int, query: Iterable[tuple[str, str]] = ()
+    ) -> str:
+        """A presigned URL for any other request on this key: the parts of a multipart upload."""
+        ...
+
     @property
     def client_origin(self) -> str:
         """Scheme, host and port that a browser meets, for the page's content security policy."""
@@ -172,4 +179,123 @@ class OpensFiles(Protocol):
 
     def path_of(self, key: str) -> Path:
         """The file with the object's bytes now, or `ObjectNotFound`; open it at once and only for reading."""
+        ...
+
+
+#: S3's own: every part but the last has at least so many bytes.
+PART_BYTES_MIN = 5 * 1024 * 1024
+PART_NUMBER_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class PartFacts:
+    """One part of a multipart upload as the store has it."""
+
+    number: int
+    size_bytes: int
+    etag: str
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PartsUpload:
+    """A multipart upload that has been begun and neither completed nor aborted."""
+
+    key: str
+    upload_id: str
+    begun_at: datetime
+
+
+@runtime_checkable
+class TakesParts(Protocol):
+    """A store that takes an object in parts: S3's multipart upload, with S3's rules.
+
+    Parts come in any order, in parallel, and again (the last one of a number counts). An `upload_id` that
+    is not known (any more) raises `ObjectNotFound`. Nothing is seen under the key before `complete_parts`.
+    """
+
+    async def create_parts(self, key: str, *, content_type: str | None = None) -> str:
+        """Begin a multipart upload; its id."""
+        ...
+
+    async def put_part(self, key: str, upload_id: str, number: int, body: bytes) -> PartFacts:
+        """Write one part (1 to `PART_NUMBER_MAX`) from this process; clients send theirs by `url_for`."""
+        ...
+
+    def list_parts(self, key: str, upload_id: str) -> AsyncIterator[PartFacts]:
+        """The parts that have arrived, by number."""
+        ...
+
+    async def complete_parts(self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> ObjectFacts:
+        """Make these parts (number and etag, numbers ascending) the object, durably.
+
+        Raises `WrongBytes` with `check="part"` for a part that is missing or has another etag, and with
+        `check="part_size"` for one under `PART_BYTES_MIN` that is not the last; the parts stay. The etag
+        is S3's (MD5 of the MD5s, a dash, the count); `sha256` is None.
+        """
+        ...
+
+    async def abort_parts(self, key: str, upload_id: str) -> None:
+        """Remove the parts; nothing happens where the upload is not known."""
+        ...
+
+    def list_part_uploads(self, prefix: str = "") -> AsyncIterator[PartsUpload]:
+        """Every multipart upload under way whose key begins with `prefix`."""
+        ...
+
+
+#: What a store wants to be told again about bytes that grow; JSON, kept in the upload's row.
+GrowthNotes = dict[str, Any]
+
+
+class Growing(Protocol):
+    """An object whose bytes are being appended by this process alone."""
+
+    #: Bytes taken so far, those still in memory included.
+    offset: int
+
+    async def write(self, data: bytes | memoryview) -> None:
+        """Append bytes; holds back its caller while the store is slower than the client."""
+        ...
+
+    async def flush(self) -> GrowthNotes:
+        """From here on the bytes taken so far survive the death of this process, if the caller keeps
+        these notes (guarded by its fence). Not fsynced: that is `finish_growth`'s."""
+        ...
+
+
+@runtime_checkable
+class Grows(Protocol):
+    """A store that takes an object in several goes, each from where the last one ended (tus, resumable).
+
+    One process at a time grows a key. On a store of files that is a lock (`StoreUnavailable` with
+    `retry_after_seconds` when another holds it longer than a few seconds); on S3 it is the caller's fence.
+    """
+
+    async def grown(self, key: str, notes: GrowthNotes) -> int:
+        """How many bytes are safe: the offset to go on from. 0 where nothing has come."""
+        ...
+
+    def growing(
+        self, key: str, notes: GrowthNotes, *, content_type: str | None = None
+    ) -> AbstractAsyncContextManager[Growing]:
+        """Go on appending after the bytes that `grown` tells of. On leaving, also by an error or
+        cancellation, nothing in memory is written any more: call `flush` first."""
+        ...
+
+    async def finish_growth(
+        self, key: str, notes: GrowthNotes, *, content_type: str | None = None
+    ) -> ObjectFacts:
+        """Make the grown bytes the object under `key`, fsynced or confirmed; doing it twice is harmless.
+
+        `sha256` is known only when one process saw all bytes in one go.
+        """
+        ...
+
+    async def discard_growth(self, key: str, notes: GrowthNotes) -> None:
+        """Remove what has grown; nothing happens where there is nothing."""
+        ...
+
+    def list_growths(self, prefix: str = "") -> AsyncIterator[ObjectFacts]:
+        """What grows under a prefix, with its size and last change, so that dead ones can be cleaned away."""
         ...

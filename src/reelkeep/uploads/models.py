@@ -2,9 +2,10 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reelkeep.db.base import Base, TenantTable, tenant_reference
@@ -27,6 +28,20 @@ class UploadMethod(StrEnum):
     PUT = "put"
     #: By a process of ours that wrote them under incoming itself.
     DIRECT = "direct"
+    #: S3's multipart upload, straight to the store.
+    MULTIPART = "multipart"
+    #: Through us, resumable: https://tus.io.
+    TUS = "tus"
+    #: Through us, resumable: the IETF's Resumable Uploads for HTTP.
+    RESUMABLE = "resumable"
+    #: Through us, one request, a form or a raw body.
+    PLAIN = "plain"
+    #: Fetched by a worker from `source_url`.
+    URL = "url"
+
+
+#: Those whose bytes this server appends, and that a client may go on with after a break.
+GROWING = (UploadMethod.TUS, UploadMethod.RESUMABLE)
 
 
 class Upload(TenantTable, Base):
@@ -49,8 +64,37 @@ class Upload(TenantTable, Base):
     content_type: Mapped[str]
     size_bytes_max: Mapped[int]
     size_bytes_declared: Mapped[int | None]
+    size_bytes_reserved: Mapped[int] = mapped_column(
+        default=0, server_default="0", comment="quota held until it is sealed, refused or expired"
+    )
+    multipart_id: Mapped[str | None] = mapped_column(comment="the store's id of a multipart upload")
+    growth: Mapped[dict[str, Any]] = mapped_column(
+        default=dict, server_default="{}", comment="what the store wants to be told again of growing bytes"
+    )
+    writer_id: Mapped[UUID | None] = mapped_column(
+        comment="fence: the request that may append; a newer one takes it over"
+    )
+    source_url: Mapped[str | None] = mapped_column(comment="what a worker fetches; emptied at the end")
     error_code: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(comment="when the ticket stops working")
     sweep_after: Mapped[datetime] = mapped_column(comment="when the sweep looks at it next")
     sealed_at: Mapped[datetime | None]
+
+
+class UploadLimits(TenantTable, Base):
+    """What an organization may upload where that differs from the settings; null means as the settings say.
+
+    The row with an empty `recording_type` is for all types; one with a type goes before it, column by column.
+    """
+
+    __tablename__ = "upload_limits"
+    __table_args__ = (UniqueConstraint("organization_id", "recording_type"),)
+
+    recording_type: Mapped[str] = mapped_column(default="")
+    content_types: Mapped[list[Any] | None]
+    size_bytes_max: Mapped[int | None]
+    duration_seconds_max: Mapped[int | None]
+    uploads_open_max: Mapped[int | None] = mapped_column(comment="only in the row for all types")
+    tickets_per_minute_max: Mapped[int | None] = mapped_column(comment="only in the row for all types")
+    quota_bytes: Mapped[int | None] = mapped_column(comment="only in the row for all types")
