@@ -40,7 +40,7 @@ def _section(report: Report) -> str:
 
 
 def _table(figures: Sequence[Figure]) -> str:
-    rows = ["| figure | value | at most | |", "|---|---:|---:|---|"]
+    rows = ["| figure | value | bound | |", "|---|---:|---:|---|"]
     for figure in figures:
         missed = "**missed**" if figure.missed else ""
         told = "; ".join(part for part in (missed, figure.note) if part)

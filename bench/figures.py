@@ -9,18 +9,20 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number, and the most it may be."""
+    """One number, and the most or the least it may be."""
 
     name: str
     value: float
     unit: str
     bound: float | None = None
     note: str = ""
+    least: float | None = None
 
     @property
     def missed(self) -> bool:
-        """Whether it is over its bound."""
-        return self.bound is not None and self.value > self.bound
+        """Whether it is over its bound, or under the least."""
+        over = self.bound is not None and self.value > self.bound
+        return over or (self.least is not None and self.value < self.least)
 
 
 @dataclass(slots=True)
@@ -38,6 +40,10 @@ class Report:
     def add(self, name: str, value: float, unit: str, bound: float | None = None, note: str = "") -> None:
         """Note one figure."""
         self.figures.append(Figure(name, value, unit, bound, note))
+
+    def add_least(self, name: str, value: float, unit: str, least: float, note: str = "") -> None:
+        """Note one figure that must not be smaller."""
+        self.figures.append(Figure(name, value, unit, None, note, least))
 
     @property
     def missed(self) -> list[Figure]:

@@ -21,10 +21,10 @@ COUNTED = (
     "One recording at a time (M4A, 44.1 kHz mono), in an otherwise idle installation as `reelkeep serve` "
     "starts it. From the moment `complete` has answered until the status is seen to be `transcribed` "
     "(looked for every 50 ms), minus the time inside the engine (loading its model and transcribing), as "
-    "the step's own result tells it. Beyond the engine's time are: waiting for the worker, the probe, which "
-    "decodes everything, the sound for speech, starting the engine's process and finding the speech, and "
-    "keeping the words. Playback and waveform are made at the same time. At most 15 % of the engine's time "
-    f"and 1 s. {TINY_IS}"
+    "the step's own result tells it. The probe, decoding the sound for speech, finding the speech and the "
+    "engine go on at the same time; so do playback and waveform. Beyond the engine's time are: waiting for "
+    "the worker, what comes before the first stretch, and keeping the words. At most 15 % of the engine's "
+    f"time and 1 s. {TINY_IS}"
 )
 
 
@@ -93,16 +93,13 @@ def _tell(report: Report, name: str, done: Processed, alone: Alone) -> None:
     note = f"{beyond / engine:.0%} of the engine's time" if engine else ""
     report.add(f"{name}: beyond the engine", beyond, "s", SHARE_MAX * engine + SECONDS_MORE, note)
     waited = (probe.started_at - done.uploaded_at).total_seconds()
-    queued = (words.started_at - probe.finished_at).total_seconds()
-    inside = sum(laps.values())
     parts = {
         "wait for the worker": waited,
         "probe": probe.seconds,
-        "wait for the speech job": queued,
-        "sound": laps.get("sound", 0.0),
-        f"engine's process and finding the speech (alone {alone.plan_seconds:.2f})": laps.get("plan", 0.0),
+        "all sound decoded after": laps.get("sound", 0.0),
+        f"all speech found after (alone in {alone.plan_seconds:.2f})": laps.get("plan", 0.0),
+        "engine without a stretch": laps.get("wait", 0.0),
         "keeping stretches": laps.get("keep", 0.0),
-        "end of the step": words.seconds - inside,
     }
     told = ", ".join(f"{part} {seconds:.2f}" for part, seconds in parts.items())
     rest = ", ".join(f"{kind} {done.steps[kind].seconds:.2f}" for kind in ("playback", "peaks"))

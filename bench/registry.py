@@ -29,6 +29,8 @@ MEASUREMENTS = {
     "start": "Start, and memory at rest",
     "uploads": "Ticket, bytes and complete over HTTP; details and delete",
     "wire": "A large file in and out of a local store, against nginx",
+    "receive": "200 MB by every way in, against nginx and @tus/server",
+    "crowd": "Many uploads at once: memory, other requests, fairness",
     "media": "Probe, playback, waveform and speech sound, against ffmpeg",
     "overhead": "From complete to transcribed, beyond the engine's own time",
     "memory": "Memory while long recordings are processed",

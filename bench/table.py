@@ -29,7 +29,7 @@ def print_missed(console: Console, reports: list[Report]) -> None:
     """What is over its bound, again, at the end."""
     missed = [figure for report in reports for figure in report.missed]
     for figure in missed:
-        told = f"{figure.name}: {shown(figure.value, figure.unit)}, at most {bound_of(figure)}"
+        told = f"{figure.name}: {shown(figure.value, figure.unit)}, bound {bound_of(figure)}"
         console.print(f"[bold red]MISSED[/] {told}")
     if not missed:
         console.print("[green]Every bound is met.[/]")
@@ -42,12 +42,14 @@ def shown(value: float, unit: str) -> str:
 
 
 def bound_of(figure: Figure) -> str:
-    """The most the figure may be, or nothing."""
-    return "" if figure.bound is None else shown(figure.bound, figure.unit)
+    """The most or the least the figure may be, or nothing."""
+    if figure.least is not None:
+        return f"≥ {shown(figure.least, figure.unit)}"
+    return "" if figure.bound is None else f"≤ {shown(figure.bound, figure.unit)}"
 
 
 def verdict(figure: Figure) -> str:
     """Whether the bound is met, for a terminal."""
-    if figure.bound is None:
+    if figure.bound is None and figure.least is None:
         return ""
     return "[bold red]MISSED[/]" if figure.missed else "[green]ok[/]"

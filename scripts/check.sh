@@ -13,4 +13,5 @@ step "Lint" .venv/bin/ruff check . || failed=1
 step "Types" .venv/bin/mypy || failed=1
 step "Contracts between the rooms" .venv/bin/lint-imports || failed=1
 step "Web app" in_web npm run check || failed=1
+step "Browser client" in_sdk npm run check || failed=1
 exit $failed

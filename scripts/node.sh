@@ -40,3 +40,11 @@ use_node() {
 in_web() {
   (cd web && "$@")
 }
+
+in_sdk() {
+  (cd sdk/typescript && "$@")
+}
+
+in_test_clients() {
+  (cd tests/clients && "$@")
+}

@@ -16,7 +16,7 @@ one_at_a_time() {
 }
 
 digest_of_web() {
-  find web \( -name node_modules -o -name build -o -name dist -o -name test-results -o -name playwright-report \) -prune \
+  find web sdk/typescript \( -name node_modules -o -name build -o -name dist -o -name test-results -o -name playwright-report \) -prune \
     -o -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1
 }
 
@@ -25,6 +25,22 @@ install_web_packages() {
   digest=$(cat web/package.json web/package-lock.json | sha256sum | cut -d' ' -f1)-$(node --version)
   [ "$(cat "$stamp" 2>/dev/null)" = "$digest" ] && return
   step "Packages of the web app" in_web npm ci --no-audit --no-fund
+  echo "$digest" >"$stamp"
+}
+
+install_sdk_packages() {
+  local stamp=sdk/typescript/node_modules/.reelkeep-installed digest
+  digest=$(cat sdk/typescript/package.json sdk/typescript/package-lock.json | sha256sum | cut -d' ' -f1)-$(node --version)
+  [ "$(cat "$stamp" 2>/dev/null)" = "$digest" ] && return
+  step "Packages of the browser client" in_sdk npm ci --no-audit --no-fund
+  echo "$digest" >"$stamp"
+}
+
+install_test_clients() {
+  local stamp=tests/clients/node_modules/.reelkeep-installed digest
+  digest=$(cat tests/clients/package.json tests/clients/package-lock.json | sha256sum | cut -d' ' -f1)-$(node --version)
+  [ "$(cat "$stamp" 2>/dev/null)" = "$digest" ] && return
+  step "Upload clients that the tests use" in_test_clients npm ci --no-audit --no-fund
   echo "$digest" >"$stamp"
 }
 
@@ -44,4 +60,6 @@ build_web
 if [ "${1:-}" = --dev ]; then
   use_node
   install_web_packages
+  install_sdk_packages
+  install_test_clients
 fi

@@ -13,5 +13,6 @@ if [ $# -gt 0 ]; then
 fi
 use_node
 step "Tests of the web app" in_web npm test
+step "Tests of the browser client" in_sdk npm test
 # Two at a time; the tests of one file share their servers.
 exec .venv/bin/pytest -n 2 --dist loadfile

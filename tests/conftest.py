@@ -6,4 +6,6 @@ pytest_plugins = [
     "tests.fixtures.database",
     "tests.fixtures.runtime",
     "tests.fixtures.server",
+    "tests.fixtures.wire",
+    "tests.fixtures.iphone",
 ]

@@ -25,7 +25,7 @@ function manifestAside(): Plugin {
 
 export default defineConfig({
   plugins: [react(), manifestAside()],
-  resolve: { alias: { '@': path('./src') } },
+  resolve: { alias: { '@': path('./src'), '@reelkeep/client': path('../sdk/typescript/src/index.ts') } },
   server: {
     host: '127.0.0.1',
     proxy: { '/api': server, '/s3': server },

@@ -19,12 +19,14 @@ from reelkeep.runtime import Runtime, Secrets, Stores
 from reelkeep.settings import Settings
 from reelkeep.speech.protocol import Engine
 from reelkeep.speech.registry import known_engines
+from reelkeep.stores.buffering import BufferBudget
 from reelkeep.stores.guarded import guard
 from reelkeep.stores.local import LocalStore, LocalStoreConfig
 from reelkeep.stores.protocol import Store
 from reelkeep.stores.s3 import S3Store, S3StoreConfig
 from reelkeep.stores.signer import Credentials
 from reelkeep.tables import all_tables
+from reelkeep.uploads.writers import close_writers
 
 LOCAL, S3 = "local", "s3"
 SECRET_FILE = "secret.key"
@@ -54,6 +56,7 @@ async def open_runtime(
         stores = _build_stores(settings, secrets)
         for store in stores.by_name.values():
             stack.push_async_callback(store.close)
+        stack.push_async_callback(close_writers, database)  # first: what uploads brought goes into the stores
         if migrate_database:
             await _note_stores(database, stores)
         yield Runtime(
@@ -138,14 +141,15 @@ def _checked_secret(path: Path) -> bytes:
 def _build_stores(settings: Settings, secrets: Secrets) -> Stores:
     """The local store always, since it costs nothing; S3 when a bucket is named."""
     credentials = Credentials(WIRE_ACCESS_KEY, secrets.derive("s3 wire").hex())
-    local = _local_store(settings, credentials)
+    buffers = BufferBudget(settings.upload_buffers_bytes_max)
+    local = _local_store(settings, credentials, buffers)
     stores: dict[str, Store] = {LOCAL: guard(local)}
     if settings.s3_bucket:
-        stores[S3] = guard(_s3_store(settings))
+        stores[S3] = guard(_s3_store(settings, buffers))
     return Stores(stores, settings.store, {local.bucket: local}, {credentials.access_key: credentials})
 
 
-def _local_store(settings: Settings, credentials: Credentials) -> LocalStore:
+def _local_store(settings: Settings, credentials: Credentials, buffers: BufferBudget) -> LocalStore:
     return LocalStore(
         LocalStoreConfig(
             name=LOCAL,
@@ -154,11 +158,12 @@ def _local_store(settings: Settings, credentials: Credentials) -> LocalStore:
             public_url=settings.base_url,
             access_key=credentials.access_key,
             secret_key=credentials.secret_key,
+            buffers=buffers,
         )
     )
 
 
-def _s3_store(settings: Settings) -> S3Store:
+def _s3_store(settings: Settings, buffers: BufferBudget) -> S3Store:
     credentials = None
     if settings.s3_access_key_id and settings.s3_secret_access_key:
         credentials = Credentials(settings.s3_access_key_id, settings.s3_secret_access_key.get_secret_value())
@@ -173,6 +178,8 @@ def _s3_store(settings: Settings) -> S3Store:
             prefix=settings.s3_prefix,
             credentials=credentials,
             encrypts_at_rest=settings.s3_asks_encryption,
+            scratch=settings.data / "scratch",
+            buffers=buffers,
         )
     )
 

@@ -17,13 +17,15 @@ from reelkeep.jobs.queue import JobName
 from reelkeep.jobs.retry import RetryWithBackOff
 from reelkeep.jobs.takeover import take_over_forever
 from reelkeep.logs import get_logger, log_context
-from reelkeep.recordings.steps import MEDIA, SEAL, SPEECH
+from reelkeep.recordings.steps import FETCH, MEDIA, SEAL, SPEECH
 from reelkeep.recordings.sweep import sweep_steps
 from reelkeep.renditions.media_job import process_media
 from reelkeep.runtime import Runtime
 from reelkeep.transcripts.transcribe import process_speech
+from reelkeep.uploads.fetch import fetch_upload
+from reelkeep.uploads.leftovers import sweep_incoming
 from reelkeep.uploads.seal import Claims, seal
-from reelkeep.uploads.sweep import sweep_incoming, sweep_uploads
+from reelkeep.uploads.sweep import sweep_uploads
 
 log = get_logger(__name__)
 
@@ -33,6 +35,8 @@ INCOMING_EVERY_SWEEPS = 20
 #: Half-written files of local stores are leftovers of a crash when they are this old.
 TEMPORARY_SECONDS = 24 * 3_600.0
 CONNECTIONS_MAX = 8
+#: They wait for others' servers more than they work.
+FETCHES_AT_ONCE = 4
 
 Body = Callable[[Runtime, UUID, UUID], Awaitable[None]]
 
@@ -51,7 +55,12 @@ async def seal_upload(runtime: Runtime, organization_id: UUID, recording_id: UUI
         log.warning("seal given up", error_code=error.code, error=error.message)
 
 
-BODIES: dict[JobName, Body] = {MEDIA: process_media, SPEECH: process_speech, SEAL: seal_upload}
+BODIES: dict[JobName, Body] = {
+    MEDIA: process_media,
+    SPEECH: process_speech,
+    SEAL: seal_upload,
+    FETCH: fetch_upload,
+}
 
 
 def build_app(runtime: Runtime) -> App:
@@ -93,7 +102,10 @@ async def run_worker(runtime: Runtime, queues: Sequence[str] = ("media", "speech
         concurrency = {
             "media": settings.worker_media_concurrency,
             "speech": settings.worker_speech_concurrency,
+            FETCH.queue: FETCHES_AT_ONCE,
         }
+        if "media" in queues:
+            queues = (*queues, FETCH.queue)
         workers = [_work_queue(app, runtime, queue, concurrency.get(queue, 1)) for queue in queues]
         log.info("worker ready", queues=list(queues))
         async with asyncio.TaskGroup() as group:

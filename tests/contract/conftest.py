@@ -1,6 +1,6 @@
 """The stores that keep the contract: each test of `test_stores.py` runs over all of them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -45,3 +45,43 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         made = guard(made) if request.param == "local guarded" else made
     yield made
     await made.close()
+
+
+#: The kinds of stores that the suites of optional abilities know, and their classes.
+KINDS = {
+    "memory": MemoryStore,
+    "local": LocalStore,
+    "local guarded": LocalStore,
+    "s3 guarded": S3Store,
+}
+
+
+def kinds_with(ability: type) -> list[object]:
+    """The kinds whose class has this ability, as parameters of `opener`."""
+    marks = {kind: [pytest.mark.s3] if kind.startswith("s3") else [] for kind in KINDS}
+    return [
+        pytest.param(kind, marks=marks[kind]) for kind, made in KINDS.items() if issubclass(made, ability)
+    ]
+
+
+@pytest.fixture
+async def opener(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Callable[[], Store]]:
+    """Opens a store of one kind; each further one sees the same bytes, as another process would."""
+    kind: str = request.param
+    opened: list[Store] = []
+
+    def open_store() -> Store:
+        if kind.startswith("memory"):
+            made: Store = opened[0] if opened else MemoryStore()
+        elif kind.startswith("local"):
+            made = local_store(tmp_path / "store")
+        else:
+            made = s3_store(
+                request.getfixturevalue("ceph"), request.getfixturevalue("ceph_bucket"), scratch=tmp_path
+            )
+        opened.append(made)
+        return guard(made) if kind.endswith("guarded") else made
+
+    yield open_store
+    for store in opened:
+        await store.close()

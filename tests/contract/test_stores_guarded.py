@@ -1,9 +1,10 @@
 """What the guard adds to a store: refusal inside a unit of work, further tries, and a log."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import structlog
@@ -12,7 +13,18 @@ from reelkeep.errors import ObjectNotFound, StoreRefused, StoreUnavailable
 from reelkeep.stores.guarded import Patience, guard
 from reelkeep.stores.local import LocalStore, LocalStoreConfig
 from reelkeep.stores.memory import MemoryStore
-from reelkeep.stores.protocol import ObjectFacts, OpensFiles, SignsUrls, Store, TicketLimits
+from reelkeep.stores.protocol import (
+    Growing,
+    Grows,
+    GrowthNotes,
+    ObjectFacts,
+    OpensFiles,
+    PartFacts,
+    SignsUrls,
+    Store,
+    TakesParts,
+    TicketLimits,
+)
 from reelkeep.stores.s3 import S3Store, S3StoreConfig
 from reelkeep.stores.signer import Credentials
 from reelkeep.transactions import IoInsideUnitOfWork, unit_of_work_open
@@ -32,6 +44,7 @@ class Unsteady(MemoryStore):
     def __init__(self, faults: int, error: type[Exception] = StoreUnavailable) -> None:
         super().__init__()
         self.faults, self.error, self.calls = faults, error, 0
+        self.listed_before_failing = 0
 
     def fail(self) -> None:
         self.calls += 1
@@ -66,6 +79,72 @@ class Unsteady(MemoryStore):
         async for facts in super().list_objects(prefix):
             yield facts
 
+    async def create_parts(self, key: str, **facts: Any) -> str:
+        self.fail()
+        return await super().create_parts(key, **facts)
+
+    async def put_part(self, key: str, upload_id: str, number: int, body: bytes) -> PartFacts:
+        facts = await super().put_part(key, upload_id, number, body)
+        self.fail()
+        return facts
+
+    async def list_parts(self, key: str, upload_id: str) -> AsyncIterator[PartFacts]:
+        async for part in super().list_parts(key, upload_id):
+            if part.number > self.listed_before_failing:
+                self.fail()
+            yield part
+
+    async def complete_parts(self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> ObjectFacts:
+        facts = await super().complete_parts(key, upload_id, parts)
+        self.fail()
+        return facts
+
+    async def abort_parts(self, key: str, upload_id: str) -> None:
+        await super().abort_parts(key, upload_id)
+        self.fail()
+
+    async def grown(self, key: str, notes: GrowthNotes) -> int:
+        self.fail()
+        return await super().grown(key, notes)
+
+    @asynccontextmanager
+    async def growing(self, key: str, notes: GrowthNotes, **facts: Any) -> AsyncIterator[Any]:
+        async with super().growing(key, notes, **facts) as growing:
+            yield UnsteadyGrowing(growing, self)
+
+    async def finish_growth(self, key: str, notes: GrowthNotes, **facts: Any) -> ObjectFacts:
+        found = await super().finish_growth(key, notes, **facts)
+        self.fail()
+        return found
+
+    async def discard_growth(self, key: str, notes: GrowthNotes) -> None:
+        await super().discard_growth(key, notes)
+        self.fail()
+
+
+class UnsteadyGrowing:
+    """Bytes that are taken, and then the failure."""
+
+    def __init__(self, inside: Growing, store: Unsteady) -> None:
+        self._inside, self._store = inside, store
+
+    @property
+    def offset(self) -> int:
+        return self._inside.offset
+
+    async def write(self, data: bytes | memoryview) -> None:
+        await self._inside.write(data)
+        self._store.fail()
+
+    async def flush(self) -> GrowthNotes:
+        return await self._inside.flush()
+
+
+class Plain:
+    """A store of which nothing is asked but what it can do."""
+
+    name = bucket = "plain"
+
 
 async def filled(faults: int, error: type[Exception] = StoreUnavailable) -> tuple[Unsteady, Store]:
     inside = Unsteady(0, error)
@@ -93,6 +172,44 @@ async def test_every_method_refuses_inside_a_unit_of_work(tmp_path: Path) -> Non
                 begin()
 
 
+async def test_parts_and_growths_refuse_inside_a_unit_of_work() -> None:
+    store = guard(MemoryStore())
+    assert isinstance(store, TakesParts)
+    assert isinstance(store, Grows)
+    with unit_of_work_open():
+        for call in (
+            lambda: store.create_parts("a"),
+            lambda: store.put_part("a", "id", 1, b""),
+            lambda: store.complete_parts("a", "id", [(1, "etag")]),
+            lambda: store.abort_parts("a", "id"),
+            lambda: store.grown("a", {}),
+            lambda: store.finish_growth("a", {}),
+            lambda: store.discard_growth("a", {}),
+        ):
+            with pytest.raises(IoInsideUnitOfWork):
+                await call()
+        for begin in (
+            lambda: store.list_parts("a", "id"),
+            store.list_part_uploads,
+            lambda: store.growing("a", {}),
+            store.list_growths,
+        ):
+            with pytest.raises(IoInsideUnitOfWork):
+                begin()
+
+
+async def test_growing_begun_outside_refuses_to_go_on_inside_a_unit_of_work() -> None:
+    store = guard(MemoryStore())
+    assert isinstance(store, Grows)
+    async with store.growing("a", {}) as growing:
+        with unit_of_work_open():
+            for call in (lambda: growing.write(b"x"), growing.flush):
+                with pytest.raises(IoInsideUnitOfWork):
+                    await call()
+        await growing.write(b"outside")
+        assert growing.offset == 7
+
+
 async def test_reading_begun_outside_refuses_to_go_on_inside_a_unit_of_work() -> None:
     _, store = await filled(0)
     reading = store.read("a")
@@ -110,6 +227,79 @@ async def test_what_may_be_repeated_is_tried_again() -> None:
         assert [facts.key async for facts in store.list_objects()] == ["a"]
         _, store = await filled(faults)
         await store.delete("a")
+
+
+async def test_parts_may_be_repeated_and_leave_what_once_does() -> None:
+    for faults in (1, 3):
+        inside = Unsteady(0)
+        store = guard(inside, QUICK)
+        assert isinstance(store, TakesParts)
+        inside.faults = faults
+        upload_id = await store.create_parts("a")
+        inside.faults = faults
+        part = await store.put_part("a", upload_id, 1, b"part")
+        inside.faults = faults
+        assert [found.etag async for found in store.list_parts("a", upload_id)] == [part.etag]
+        inside.faults = faults
+        assert (await store.complete_parts("a", upload_id, [(1, part.etag)])).size_bytes == 4
+        inside.faults = faults
+        await store.abort_parts("a", upload_id)
+        assert [upload async for upload in store.list_part_uploads()] == []
+        assert b"".join([piece async for piece in inside.read("a")]) == b"part"
+
+
+async def test_a_list_that_broke_off_in_its_midst_is_not_begun_again() -> None:
+    inside = Unsteady(0)
+    store = guard(inside, QUICK)
+    assert isinstance(store, TakesParts)
+    upload_id = await store.create_parts("a")
+    for number in (1, 2, 3):
+        await store.put_part("a", upload_id, number, b"part")
+    inside.faults, inside.listed_before_failing = 1, 2
+    found = []
+    with pytest.raises(StoreUnavailable):
+        async for part in store.list_parts("a", upload_id):
+            found.append(part.number)  # noqa: PERF401 - what came before the failure counts
+    assert found == [1, 2]
+
+
+async def test_what_frames_a_growth_may_be_repeated_and_a_write_never_is() -> None:
+    inside = Unsteady(0)
+    store = guard(inside, QUICK)
+    assert isinstance(store, Grows)
+    async with store.growing("a", {}) as growing:
+        inside.faults = 1
+        with pytest.raises(StoreUnavailable):
+            await growing.write(b"once")
+        assert growing.offset == 4
+        notes = await growing.flush()
+    inside.faults = 3
+    assert await store.grown("a", notes) == 4
+    inside.faults = 3
+    assert (await store.finish_growth("a", notes)).size_bytes == 4
+    inside.faults = 3
+    await store.discard_growth("a", notes)
+    assert [facts async for facts in store.list_growths()] == []
+    assert b"".join([piece async for piece in inside.read("a")]) == b"once"
+
+
+async def test_growing_is_logged_as_one_operation_with_its_bytes() -> None:
+    store = guard(Unsteady(0), QUICK)
+    assert isinstance(store, Grows)
+    with structlog.testing.capture_logs() as lines:
+        async with store.growing("a", {}) as growing:
+            for _ in range(3):
+                await growing.write(b"12345")
+        with pytest.raises(ConnectionResetError):
+            async with store.growing("a", {}):
+                raise ConnectionResetError("the client left")
+        with pytest.raises(StoreRefused):
+            async with store.growing("a", {}):
+                raise StoreRefused("The store said no.")
+    done, left, failed = lines
+    assert (done["action"], done["key"], done["bytes"], done["log_level"]) == ("grow", "a", 15, "info")
+    assert left["log_level"] == "info"
+    assert failed["log_level"] == "error"
 
 
 async def test_patience_ends() -> None:
@@ -148,9 +338,19 @@ async def test_it_shows_the_abilities_of_the_store_inside_and_no_others(tmp_path
         LocalStore(LocalStoreConfig("local", "recordings", tmp_path, "http://host:9", "key", "secret"))
     )
     s3 = guard(S3Store(S3StoreConfig("s3", "bucket", credentials=Credentials("key", "secret"))))
-    memory = guard(MemoryStore())
-    shown = [(isinstance(store, SignsUrls), isinstance(store, OpensFiles)) for store in (local, s3, memory)]
-    assert shown == [(True, True), (True, False), (False, False)]
+    memory, plain = guard(MemoryStore()), guard(cast(Store, Plain()))
+    shown = {
+        kind: [
+            ability for ability in (SignsUrls, OpensFiles, TakesParts, Grows) if isinstance(store, ability)
+        ]
+        for kind, store in {"local": local, "s3": s3, "memory": memory, "plain": plain}.items()
+    }
+    assert shown == {
+        "local": [SignsUrls, OpensFiles, TakesParts, Grows],
+        "s3": [SignsUrls, TakesParts, Grows],
+        "memory": [TakesParts, Grows],
+        "plain": [],
+    }
     assert isinstance(local, SignsUrls)
     assert local.client_origin == "http://host:9"
     ticket = local.ticket_post(TicketLimits("a", "audio/mp4", 60, 10))

@@ -31,7 +31,8 @@ from reelkeep.recordings.queries import get_recording
 from reelkeep.renditions.read import READ_SECONDS_MAX
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import OpensFiles
-from reelkeep.uploads.sweep import sweep_incoming, sweep_uploads
+from reelkeep.uploads.leftovers import sweep_incoming
+from reelkeep.uploads.sweep import sweep_uploads
 from reelkeep.wiring import SECRET_FILE, open_runtime
 from tests.fixtures.runtime import BASE_URL, Person, add_person, client_of, do_jobs, settings_for
 from tests.service.test_jobs import jobs

@@ -12,7 +12,6 @@ import subprocess
 import threading
 import time
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,12 +26,6 @@ from tests.fixtures.wire import CREDENTIALS, Running, form_body, post, running_w
 
 KEY = "incoming/7f/a1"
 MIB = 1024 * 1024
-
-
-@pytest.fixture
-def wire(tmp_path: Path) -> Iterator[Running]:
-    with running_wire(tmp_path / "store") as running:
-        yield running
 
 
 def limits(**changes: Any) -> TicketLimits:
@@ -324,7 +317,8 @@ def test_an_unsigned_x_amz_header_is_refused(wire: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [[("uploads", "")], [("partNumber", "1"), ("uploadId", "x")], [("tagging", "")]]
+    "query",
+    [[("uploads", "")], [("partNumber", "1")], [("tagging", "")], [("acl", "")], [("versionId", "1")]],
 )
 def test_what_is_not_spoken_is_refused_not_ignored(wire: Running, query: list[tuple[str, str]]) -> None:
     url = wire.service.signer().presign("PUT", "recordings", KEY, expires_in_seconds=60, query=query)
@@ -401,9 +395,11 @@ def test_a_preflight_is_answered_without_a_signature(wire: Running) -> None:
 
 def test_other_methods_are_refused_and_the_right_ones_named(wire: Running) -> None:
     url = f"{wire.service.endpoint_url}/recordings"
-    answer = httpx.delete(f"{url}/{KEY}")
-    assert (said(answer), answer.headers["allow"]) == ((405, "MethodNotAllowed"), "GET, HEAD, PUT, OPTIONS")
-    assert said(httpx.get(url)) == (405, "MethodNotAllowed")
+    answer = httpx.patch(f"{url}/{KEY}")
+    assert said(answer) == (405, "MethodNotAllowed")
+    assert answer.headers["allow"] == "GET, HEAD, PUT, POST, DELETE, OPTIONS"
+    assert httpx.delete(url).headers["allow"] == "GET, HEAD, POST, OPTIONS"
+    assert httpx.put(wire.service.endpoint_url).headers["allow"] == "GET, OPTIONS"
 
 
 @pytest.mark.parametrize("key", ["a%20b", "..%2F..%2Fetc", "a//b", "%00", "%FF"])

@@ -5,9 +5,7 @@ Where the gateway (Ceph 16) deviates from Amazon S3 the test says what it answer
 
 import base64
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,23 +14,11 @@ import pytest
 from reelkeep.stores.protocol import TicketLimits
 from reelkeep.stores.signer import Credentials
 from reelkeep.stores.tickets import SignedAccess
-from tests.fixtures.ceph import Ceph
-from tests.fixtures.wire import Service, post, running_wire, said
+from tests.fixtures.wire import Service, post, said
 
 KEY = "incoming/7f/a1"
 #: What Ceph answers to every form whose signature is not right, where Amazon tells the reasons apart.
 CEPH_FORM_REFUSED = (403, "AccessDenied")
-
-
-@pytest.fixture(params=["wire", pytest.param("ceph", marks=pytest.mark.s3)])
-def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
-    if request.param == "wire":
-        with running_wire(tmp_path / "store") as running:
-            yield running.service
-    else:
-        gateway: Ceph = request.getfixturevalue("ceph")
-        credentials = Credentials(gateway.access_key, gateway.secret_key)
-        yield Service("ceph", gateway.endpoint_url, credentials, request.getfixturevalue("ceph_bucket"))
 
 
 @dataclass(frozen=True, slots=True)

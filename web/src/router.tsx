@@ -99,13 +99,16 @@ const libraryRoute = createRoute({
   component: lazyRouteComponent(() => import('./library/LibraryPage'), 'LibraryPage'),
 });
 
+/** `?t=`: seconds to open at. */
+const atTime = (search: Record<string, unknown>): { t?: number } => {
+  const at = Number(search['t']);
+  return search['t'] !== undefined && at >= 0 && Number.isFinite(at) ? { t: at } : {};
+};
+
 const recordingRoute = createRoute({
   getParentRoute: () => appRoute,
   path: '/recordings/$id',
-  validateSearch: (search: Record<string, unknown>): { t?: number } => {
-    const at = Number(search['t']);
-    return search['t'] !== undefined && at >= 0 && Number.isFinite(at) ? { t: at } : {};
-  },
+  validateSearch: atTime,
   component: lazyRouteComponent(() => import('./recording/RecordingPage'), 'RecordingPage'),
 });
 
@@ -113,6 +116,25 @@ const readRoute = createRoute({
   getParentRoute: () => appRoute,
   path: '/recordings/$id/read',
   component: lazyRouteComponent(() => import('./recording/ReadPage'), 'ReadPage'),
+});
+
+const recordRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/record',
+  component: lazyRouteComponent(() => import('./record/RecordPage'), 'RecordPage'),
+});
+
+const unsentRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/record/unsent',
+  component: lazyRouteComponent(() => import('./record/UnsentPage'), 'UnsentPage'),
+});
+
+const sessionRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/sessions/$id',
+  validateSearch: atTime,
+  component: lazyRouteComponent(() => import('./session/SessionPage'), 'SessionPage'),
 });
 
 const trashRoute = createRoute({
@@ -149,7 +171,7 @@ const routeTree = rootRoute.addChildren([
   loginRoute,
   welcomeRoute,
   setPasswordRoute,
-  appRoute.addChildren([libraryRoute, recordingRoute, readRoute, trashRoute, myRoute, notFoundRoute]),
+  appRoute.addChildren([libraryRoute, recordingRoute, readRoute, recordRoute, unsentRoute, sessionRoute, trashRoute, myRoute, notFoundRoute]),
   ...galleryRoutes,
 ]);
 

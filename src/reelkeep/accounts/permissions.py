@@ -14,6 +14,7 @@ class Permission(StrEnum):
     RECORDINGS_WRITE = "recordings.write"
     RECORDINGS_DELETE = "recordings.delete"
     MEMBERS_MANAGE = "members.manage"
+    LIMITS_MANAGE = "limits.manage"
 
 
 _READ = frozenset({Permission.RECORDINGS_READ})
@@ -21,7 +22,7 @@ _WORK = _READ | {Permission.RECORDINGS_WRITE, Permission.RECORDINGS_DELETE}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
-        Role.ADMIN: _WORK | {Permission.MEMBERS_MANAGE},
+        Role.ADMIN: _WORK | {Permission.MEMBERS_MANAGE, Permission.LIMITS_MANAGE},
         Role.MANAGER: _WORK,
         Role.MEMBER: _WORK,
         Role.VIEWER: _READ,

@@ -41,7 +41,7 @@ async def write_bytes(
 
 
 def insert_blob(session: AsyncSession, organization_id: UUID, kind: BlobKind, kept: KeptBytes) -> Blob:
-    """Add the blob and its first copy in the current unit of work."""
+    """Add the blob and its first copy in the current unit of work, which counts it last (`blobs.usage`)."""
     blob = Blob(
         organization_id=organization_id,
         id=kept.blob_id,

@@ -3,6 +3,8 @@
 from uuid import UUID
 
 INCOMING = "incoming/"
+#: What lies here is immutable: no ticket and no access key can write or delete it.
+SEALED = "recordings/"
 
 
 def incoming_key(organization_id: UUID, upload_id: UUID) -> str:
@@ -23,4 +25,4 @@ def upload_of_key(key: str) -> tuple[UUID, UUID] | None:
 
 def blob_key(organization_id: UUID, recording_id: UUID, blob_id: UUID) -> str:
     """Where a blob's bytes lie; no ticket can write there."""
-    return f"recordings/{organization_id}/{recording_id}/{blob_id}"
+    return f"{SEALED}{organization_id}/{recording_id}/{blob_id}"

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID
 
 from rich.console import Console
@@ -16,16 +17,27 @@ from reelkeep.recordings.progress import progress_of
 NAME_LENGTH_MAX = 24
 
 
+class Tell(Protocol):
+    """Shows how far the bytes of one file are."""
+
+    def __call__(self, done: int, total: int | None = None) -> None:
+        """So many bytes are in, of so many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bars:
     """A bar for each file; where nobody watches, it does nothing."""
 
     progress: Progress
 
-    def begin(self, name: str, size_bytes: int) -> Callable[[int], None]:
-        """A bar for the bytes of a file; call it with the bytes that are in."""
+    def begin(self, name: str, size_bytes: int | None) -> Tell:
+        """A bar for the bytes of a file; call it with the bytes that are in, and of how many when known."""
         bar = self.progress.add_task(_short(name), total=size_bytes, doing="bringing in")
-        return lambda done: self.progress.update(bar, completed=done)
+
+        def tell(done: int, total: int | None = None) -> None:
+            self.progress.update(bar, completed=done, total=total or size_bytes)
+
+        return tell
 
     def follow(self, names: Mapping[UUID, str]) -> Callable[[Mapping[UUID, Sequence[Step]]], None]:
         """A bar for the steps of each recording; call it with the steps as they are."""

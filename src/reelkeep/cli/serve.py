@@ -4,6 +4,8 @@ import asyncio
 import ctypes
 import gc
 import os
+import resource
+import resource
 import signal
 import socket
 import sys
@@ -16,9 +18,11 @@ import uvloop
 from reelkeep.accounts.setup import issue_first_administrator_link, needs_first_administrator
 from reelkeep.errors import ErrorCode, ReelkeepError
 from reelkeep.http.app import build_app
+from reelkeep.http.interim import InterimProtocol
 from reelkeep.logs import get_logger
 from reelkeep.runtime import Runtime
 from reelkeep.settings import Settings
+from reelkeep.uploads.writers import writers_of
 from reelkeep.wiring import open_runtime
 
 log = get_logger(__name__)
@@ -34,6 +38,7 @@ DRAIN_SECONDS = 10
 
 def serve(settings: Settings, *, with_worker: bool) -> int:
     """Serve until SIGTERM or SIGINT, which also stop a start that is under way; the exit status."""
+    _allow_many_files()
     listening = _listen(settings)
     if settings.port == 0:
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
@@ -45,6 +50,13 @@ def serve(settings: Settings, *, with_worker: bool) -> int:
         return 0
     finally:
         listening.close()
+
+
+def _allow_many_files() -> None:
+    """Each upload holds a connection and a file; the usual 1,024 would end at five hundred of them."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -89,20 +101,29 @@ class _Stop:
 
 async def _serve(settings: Settings, listening: socket.socket, *, with_worker: bool) -> int:
     stop = _Stop()
+    _allow_many_files()
     async with open_runtime(settings) as runtime:
         server = stop.server = uvicorn.Server(_uvicorn_config(runtime))
         _settle_memory()
         watching = asyncio.create_task(keep_worker(settings)) if with_worker else None
         telling = asyncio.create_task(_tell_when_ready(runtime, server))
+        ending = asyncio.create_task(_end_uploads_when_stopping(runtime, server))
         try:
             await server.serve(sockets=[listening])
         finally:
             telling.cancel()
+            ending.cancel()
             if watching:
                 watching.cancel()
                 with suppress(asyncio.CancelledError):
                     await watching
     return 0
+
+
+def _allow_many_files() -> None:
+    """Each upload under way has a connection and, in a local store, a file; 1,024 in all is a usual limit."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _settle_memory() -> None:
@@ -116,7 +137,7 @@ def _uvicorn_config(runtime: Runtime) -> uvicorn.Config:
     return uvicorn.Config(
         build_app(runtime),
         loop="uvloop",
-        http="httptools",
+        http=InterimProtocol if settings.upload_interim_responses else "httptools",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -140,6 +161,13 @@ async def _tell_when_ready(runtime: Runtime, server: uvicorn.Server) -> None:
     print(f"Reelkeep is ready at {base_url}", flush=True)
 
 
+async def _end_uploads_when_stopping(runtime: Runtime, server: uvicorn.Server) -> None:
+    """Uploads would go on for hours: they are kept as far as they are, and their clients come again."""
+    while not server.should_exit:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.1)
+    await writers_of(runtime).end_all()
+
+
 async def keep_worker(settings: Settings) -> None:
     """Keep one worker process alive until cancelled; the wait before each new start grows, and is told."""
     delay = FIRST_DELAY_SECONDS
@@ -160,8 +188,6 @@ async def _run_worker_process(settings: Settings) -> int:
         env=_worker_environment(settings),
         stdin=asyncio.subprocess.DEVNULL,
         preexec_fn=_die_with_parent,
-        # Not a session of its own: Linux would give that a full share of the processor, however nice it is.
-        process_group=0,
     )
     try:
         return await process.wait()
@@ -195,4 +221,7 @@ def _worker_environment(settings: Settings) -> dict[str, str]:
 def _die_with_parent() -> None:
     """SIGTERM when the server dies, kill -9 too (Linux): no worker is left behind unwatched."""
     os.nice(5)
+    # Out of reach of a terminal's Ctrl+C, but in our session: Linux would give one of its own a full share of
+    # the processor, however nice it is. (uvloop knows no `process_group`.)
+    os.setpgid(0, 0)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -3,27 +3,50 @@
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 
 from reelkeep import __version__
 from reelkeep.errors import NotFound
-from reelkeep.http import auth_routes, recordings_routes, server_routes, uploads_routes
+from reelkeep.http import (
+    auth_routes,
+    fetch_routes,
+    limits_routes,
+    multipart_routes,
+    plain_upload,
+    recordings_routes,
+    server_routes,
+    sessions_routes,
+    uploads_routes,
+)
+from reelkeep.http.cors import ApiCors
 from reelkeep.http.errors import install_errors
 from reelkeep.http.limits import BodyLimit
 from reelkeep.http.page import page_routes
 from reelkeep.http.requests import HEADER, RequestLog
+from reelkeep.http.resumable import routes as resumable_routes
 from reelkeep.http.schemas import ErrorOut
-from reelkeep.http.wire import wire_routes
+from reelkeep.http.tus import tus_routes
+from reelkeep.http.tus.fields import CORS_MAX_AGE_SECONDS, CORS_READ, CORS_SENT
+from reelkeep.http.wire import wire_of
 from reelkeep.runtime import Runtime
-from reelkeep.stores.local import WIRE_PATH
 from reelkeep.stores.protocol import SignsUrls
 
 DESCRIPTION = "The recording backend for apps that listen. Every error is `{message, error_code, details}`."
 ERRORS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorOut}, "5XX": {"model": ErrorOut}}
-ROUTERS = (uploads_routes.router, recordings_routes.router, auth_routes.router, server_routes.router)
+ROUTERS = (
+    plain_upload.router,
+    uploads_routes.router,
+    fetch_routes.router,
+    multipart_routes.router,
+    limits_routes.router,
+    resumable_routes.router,
+    recordings_routes.router,
+    sessions_routes.router,
+    auth_routes.router,
+    server_routes.router,
+)
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -49,22 +72,20 @@ def build_app(runtime: Runtime | None = None) -> FastAPI:
 def _install(app: FastAPI, runtime: Runtime) -> None:
     """Everything that needs the runtime; the page comes last, since it answers every address."""
     app.state.runtime = runtime
-    stores = runtime.stores
-    wire = wire_routes(
-        stores.on_wire, stores.wire_credentials, runtime.settings.base_url, clock=runtime.clock
-    )
     app.router.routes += [
+        *tus_routes(),
         Route("/api/{path:path}", _nothing_here),
-        Mount(WIRE_PATH, routes=wire),
+        *wire_of(runtime),
         *page_routes(_store_origins(runtime)),
     ]
     if runtime.settings.cors_origins:
         app.add_middleware(
-            CORSMiddleware,
+            ApiCors,
             allow_origins=runtime.settings.cors_origins,
             allow_methods=METHODS,
-            allow_headers=["Authorization", "Content-Type"],
-            expose_headers=[HEADER, "Retry-After"],
+            allow_headers=CORS_SENT,
+            expose_headers=[HEADER, "Retry-After", *CORS_READ],
+            max_age=CORS_MAX_AGE_SECONDS,
         )
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestLog)

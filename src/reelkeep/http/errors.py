@@ -32,6 +32,7 @@ STATUS_OF_CODE: Mapping[ErrorCode, int] = {
     ErrorCode.UNSUPPORTED_TYPE: 415,
     ErrorCode.TYPE_MISMATCH: 415,
     ErrorCode.UPLOAD_EXPIRED: 410,
+    ErrorCode.UPLOAD_DISCARDED: 410,
     ErrorCode.LINK_INVALID: 410,
     ErrorCode.RATE_LIMITED: 429,
     ErrorCode.UPLOADS_OPEN_MAX: 429,

@@ -4,10 +4,18 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reelkeep.errors import ErrorCode, Invalid
+from reelkeep.http.bodies import to_the_last_byte
 from reelkeep.http.errors import answer
 
 API_BODY_BYTES_MAX = 256 * 1024
 API_PATH = "/api/"
+#: These take a recording's bytes, and bound them by the upload's own limits. A trailing slash: all below it.
+BYTES_PATHS = (
+    "/api/v1/recordings/upload",
+    "/api/v1/uploads/resumable/",
+    "/api/v1/uploads/tus",
+    "/api/v1/uploads/tus/",
+)
 TOO_LARGE = (
     f"The request's body is over {API_BODY_BYTES_MAX:,} bytes, more than any request here needs. "
     "Send a recording's bytes with its ticket."
@@ -22,8 +30,8 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request, its body counted as the application reads it."""
-        if scope["type"] != "http" or not scope["path"].startswith(API_PATH):
-            await self._app(scope, receive, send)
+        if scope["type"] != "http" or not _is_bounded(scope["path"]):
+            await self._app(scope, to_the_last_byte(receive), send)
             return
         received = 0
 
@@ -40,6 +48,11 @@ class BodyLimit:
             await answer(_too_large())(scope, receive, send)
             return
         await self._app(scope, receive_counted, send)
+
+
+def _is_bounded(path: str) -> bool:
+    takes_bytes = any(path == one or (one.endswith("/") and path.startswith(one)) for one in BYTES_PATHS)
+    return path.startswith(API_PATH) and not takes_bytes
 
 
 def _declared_length(scope: Scope) -> int:

@@ -15,6 +15,7 @@ from reelkeep.transcripts.read import Spoken
 SAME_NAMES = (
     *("id", "title", "recording_type", "appointment_id", "visit_id", "recorded_by_user_id", "status"),
     *("original_filename", "duration_seconds", "recording_metadata", "deleted_at"),
+    *("session_id", "session_external_id", "part_number"),
     *("created_at", "updated_at", "uploaded_at", "processed_at"),
 )
 
@@ -109,6 +110,7 @@ def _recording_fields(
         "file_size_bytes": recording.size_bytes,
         "processing_error": recording.failure_message,
         "error_code": recording.failure_code,
+        "duplicate_of": recording.duplicate_of_recording_id,
         "waveform": peaks.details.get("bars", []) if peaks else [],
         "is_deleted": recording.deleted_at is not None,
     }

@@ -25,7 +25,7 @@ from reelkeep.speech.choose import AUTO
 from reelkeep.speech.formats import to_srt, to_text, to_vtt
 from reelkeep.speech.registry import unknown_engine
 from reelkeep.transcripts.read import newest_transcript, read_transcript, text_of
-from reelkeep.uploads.seal import upload_of
+from reelkeep.uploads.find import upload_of
 
 router = APIRouter(prefix="/api/v1/recordings", tags=["recordings"])
 
@@ -50,6 +50,7 @@ async def list_all(
         appointment_id=query.appointment_id,
         visit_id=query.visit_id,
         recording_type=query.recording_type,
+        session=query.session,
         words=query.q,
         created_from=query.created_from,
         created_to=query.created_to,

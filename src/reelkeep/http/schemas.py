@@ -153,11 +153,20 @@ class InitiateIn(Request):
     appointment_id: HostId | None = None
     visit_id: HostId | None = None
     estimated_duration_seconds: float | None = Field(default=None, ge=0)
-    method: Literal["post", "put"] = "post"
+    method: Literal["post", "put", "multipart", "tus"] = Field(
+        default="post", description="`post` and `put` carry at most 5 GiB; the others go on after a break."
+    )
     size_bytes: int | None = Field(default=None, ge=1)
     sha256: Sha256Hex | None = None
     transcribe: bool = True
     recording_metadata: Metadata = Field(default_factory=dict)
+    session_id: HostId | None = Field(
+        default=None, description="Your own id of the event that was recorded; made when it is new."
+    )
+    session_title: str | None = Field(default=None, max_length=200)
+    part_number: int | None = Field(
+        default=None, ge=1, le=10_000, description="Its place in the session; without it, the last."
+    )
 
 
 class InitiateOut(BaseModel):
@@ -166,13 +175,17 @@ class InitiateOut(BaseModel):
     recording_id: UUID
     upload_url: str
     upload_fields: dict[str, str] = Field(
-        description="For post: form fields, the file last. For put: headers to send."
+        description="For post: form fields, the file last. For put: headers to send. Else empty."
     )
-    upload_method: Literal["post", "put"]
+    upload_method: Literal["post", "put", "multipart", "tus", "resumable"]
     s3_key: str
     bucket: str
     expires_in: int = Field(description="Seconds.")
     max_file_size: int = Field(description="Bytes.")
+    part_size_bytes: int | None = Field(default=None, description="For multipart: of each part but the last.")
+    upload_id: str | None = Field(
+        default=None, description="For multipart: the store's id of it, once it has been begun there."
+    )
 
 
 class CompleteIn(Request):
@@ -213,6 +226,9 @@ class RecordingOut(BaseModel):
     appointment_id: str | None
     visit_id: str | None
     recorded_by_user_id: UUID | None
+    session_id: UUID | None = Field(description="The session that it is a part of.")
+    session_external_id: str | None
+    part_number: int | None
     status: RecordingStatus
     progress: float | None = Field(description="0 to 1 over all steps while processing.")
     filename: str
@@ -222,6 +238,9 @@ class RecordingOut(BaseModel):
     duration_seconds: float | None
     processing_error: str | None
     error_code: str | None
+    duplicate_of: UUID | None = Field(
+        description="An older recording with the same bytes; nothing is dropped."
+    )
     waveform: list[int] = Field(description="64 bar heights, 0 to 100; empty until peaks are made.")
     recording_metadata: dict[str, Any]
     is_deleted: bool
@@ -268,6 +287,9 @@ class ListQuery(Request):
     appointment_id: str | None = Field(default=None, max_length=200)
     visit_id: str | None = Field(default=None, max_length=200)
     recording_type: str | None = Field(default=None, max_length=50)
+    session: str | None = Field(
+        default=None, max_length=200, description="A session's id, or the host's own."
+    )
     q: str | None = Field(default=None, max_length=200, description="Part of the title or the file name.")
     created_from: datetime | None = None
     created_to: datetime | None = None
@@ -396,3 +418,135 @@ class ReadyOut(BaseModel):
 
     ready: bool
     checks: list[CheckOut]
+
+
+# Uploads in parts
+
+
+class MultipartOut(BaseModel):
+    """A multipart upload that is open in the store."""
+
+    recording_id: UUID
+    upload_id: str = Field(description="The store's own.")
+    key: str
+    bucket: str
+    part_size_bytes: int = Field(description="Of each part but the last.")
+    expires_in: int = Field(description="Seconds; begins anew with every part that is asked for.")
+    max_file_size: int = Field(description="Bytes.")
+
+
+class PartNumbersIn(Request):
+    """Which parts are about to be sent."""
+
+    part_numbers: list[Annotated[int, Field(ge=1, le=10_000)]] = Field(min_length=1, max_length=1000)
+
+
+class PartUrlOut(BaseModel):
+    """Where one part goes: a PUT with its bytes as the body."""
+
+    part_number: int
+    url: str
+
+
+class PartUrlsOut(BaseModel):
+    """Where parts go."""
+
+    parts: list[PartUrlOut]
+    expires_in: int = Field(description="Seconds that these addresses are good for.")
+
+
+class PartOut(BaseModel):
+    """A part that has arrived, in S3's own words."""
+
+    number: int = Field(serialization_alias="PartNumber")
+    size_bytes: int = Field(serialization_alias="Size")
+    etag: str = Field(serialization_alias="ETag")
+
+
+class PartIn(Request):
+    """A part that was sent, in S3's own words."""
+
+    number: int = Field(alias="PartNumber", ge=1, le=10_000)
+    etag: str = Field(alias="ETag", min_length=1, max_length=200)
+
+
+class MultipartCompleteIn(CompleteIn):
+    """All parts that make the file."""
+
+    parts: list[PartIn] = Field(min_length=1, max_length=10_000)
+
+
+class SignIn(Request):
+    """One request of a browser to the store: what Uppy's `signRequest` is asked, of which recording."""
+
+    recording_id: UUID | None = Field(default=None, description="Not needed where `key` is its ticket's.")
+    method: Literal["PUT", "POST", "GET", "DELETE"]
+    key: str | None = Field(default=None, max_length=1024)
+    upload_id: str | None = Field(default=None, alias="uploadId", min_length=1, max_length=1024)
+    part_number: int | None = Field(default=None, alias="partNumber", ge=1, le=10_000)
+
+
+class SignedRequestOut(BaseModel):
+    """The address to send the request to, and the key that it is about."""
+
+    url: str
+    key: str
+
+
+# Limits
+
+
+class LimitsIn(Request):
+    """An organization's limits for one recording type, whole: null means as the settings say."""
+
+    recording_type: str = Field(
+        default="", max_length=50, description="Empty: for all types; a type's own limits go before these."
+    )
+    content_types: list[Annotated[str, StringConstraints(max_length=100)]] | None = Field(
+        default=None, min_length=1, max_length=100, description="As `audio/*`."
+    )
+    size_bytes_max: int | None = Field(default=None, ge=1)
+    duration_seconds_max: int | None = Field(default=None, ge=1)
+    uploads_open_max: int | None = Field(default=None, ge=1, description="Only for all types.")
+    tickets_per_minute_max: int | None = Field(default=None, ge=1, description="Only for all types.")
+    quota_bytes: int | None = Field(default=None, ge=0, description="Only for all types.")
+
+
+class LimitsRowOut(BaseModel):
+    """Limits as they were set; null means as the settings, or the limits for all types, say."""
+
+    recording_type: str = Field(description="Empty: for all types.")
+    content_types: list[str] | None
+    size_bytes_max: int | None
+    duration_seconds_max: int | None
+    uploads_open_max: int | None
+    tickets_per_minute_max: int | None
+    quota_bytes: int | None
+
+
+class LimitsInForceOut(BaseModel):
+    """Limits that hold now."""
+
+    content_types: list[str]
+    size_bytes_max: int
+    duration_seconds_max: int
+    uploads_open_max: int
+    tickets_per_minute_max: int
+    quota_bytes: int | None = Field(description="Null: no limit.")
+
+
+class UsageOut(BaseModel):
+    """What the organization keeps, and has reserved for uploads that are open."""
+
+    bytes_used: int
+    bytes_reserved: int
+    uploads_open: int
+    quota_bytes: int | None = Field(description="Null: no limit.")
+
+
+class LimitsOut(BaseModel):
+    """What was set, what holds for all types, and what is used of it."""
+
+    limits: list[LimitsRowOut]
+    in_force: LimitsInForceOut
+    usage: UsageOut

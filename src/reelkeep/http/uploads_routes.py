@@ -1,4 +1,4 @@
-"""Uploads: a ticket, then complete."""
+"""Tickets: ask for one, renew it, and say that the bytes have been sent."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,49 +7,49 @@ from fastapi import APIRouter, Depends, Request
 
 from reelkeep.accounts.identify import Caller
 from reelkeep.http import schemas
+from reelkeep.http.described import new_recording
 from reelkeep.http.identity import requires, runtime_of
 from reelkeep.http.present import recording_detail_out
 from reelkeep.http.recordings_routes import detail
+from reelkeep.http.resumable.create import PATH as RESUMABLE_PATH
+from reelkeep.http.tus.create import PATH as TUS_PATH
 from reelkeep.logs import log_context
-from reelkeep.recordings.create import NewRecording
-from reelkeep.uploads.initiate import initiate_upload
-from reelkeep.uploads.models import UploadMethod
+from reelkeep.runtime import Runtime
+from reelkeep.uploads.address import address_of
+from reelkeep.uploads.initiate import Given, given_for, initiate_upload
+from reelkeep.uploads.models import GROWING, UploadMethod
+from reelkeep.uploads.receive import open_growing
+from reelkeep.uploads.renew import renew_upload
 from reelkeep.uploads.seal import Claims, complete_upload
 
-router = APIRouter(prefix="/api/v1/recordings/upload", tags=["uploads"])
+UPLOAD_PATH = "/api/v1/recordings/upload"
+#: Where an upload in several goes is gone on with: under these, by its own address.
+GROWING_PATHS = {UploadMethod.TUS: TUS_PATH, UploadMethod.RESUMABLE: RESUMABLE_PATH}
+router = APIRouter(prefix=UPLOAD_PATH, tags=["uploads"])
 
 Writer = Annotated[Caller, Depends(requires("recordings.write"))]
 
 
 @router.post("/initiate", response_model=schemas.InitiateOut)
 async def initiate(request: Request, caller: Writer, body: schemas.InitiateIn) -> schemas.InitiateOut:
-    """Give a ticket: where and how the client sends the bytes, straight into the store."""
-    new = NewRecording(
-        original_filename=body.filename,
-        content_type=body.content_type,
-        recording_type=body.recording_type,
-        title=body.title,
-        appointment_id=body.appointment_id,
-        visit_id=body.visit_id,
-        duration_seconds=body.estimated_duration_seconds,
-        size_bytes=body.size_bytes,
-        sha256=body.sha256,
-        transcribe=body.transcribe,
-        recording_metadata=body.recording_metadata,
-    )
-    given = await initiate_upload(
-        runtime_of(request), caller.organization_id, caller.user_id, new, UploadMethod(body.method)
-    )
-    return schemas.InitiateOut(
-        recording_id=given.recording_id,
-        upload_url=given.ticket.url,
-        upload_fields=given.ticket.fields,
-        upload_method=body.method,
-        s3_key=given.incoming_key,
-        bucket=given.bucket,
-        expires_in=given.expires_in_seconds,
-        max_file_size=given.size_bytes_max,
-    )
+    """Give a ticket: where and how the client sends the bytes, straight into the store or in several goes."""
+    runtime, method = runtime_of(request), UploadMethod(body.method)
+    organization_id, user_id, new = caller.organization_id, caller.user_id, new_recording(body)
+    if method in GROWING:
+        upload = await open_growing(runtime, organization_id, user_id, new, method, length=new.size_bytes)
+        given = given_for(runtime, upload, new.sha256)
+    else:
+        given = await initiate_upload(runtime, organization_id, user_id, new, method)
+    return ticket_out(runtime, organization_id, given)
+
+
+@router.post("/renew/{recording_id}", response_model=schemas.InitiateOut)
+async def renew(request: Request, caller: Writer, recording_id: UUID) -> schemas.InitiateOut:
+    """Give a new ticket for the same upload, also after it expired; what has arrived is kept."""
+    runtime = runtime_of(request)
+    with log_context(recording_id=recording_id):
+        given = await renew_upload(runtime, caller.organization_id, recording_id)
+    return ticket_out(runtime, caller.organization_id, given)
 
 
 @router.post("/complete/{recording_id}", response_model=schemas.RecordingDetailOut)
@@ -57,12 +57,51 @@ async def complete(
     request: Request, caller: Writer, recording_id: UUID, body: schemas.CompleteIn | None = None
 ) -> schemas.RecordingDetailOut:
     """Seal the upload: on success the bytes are durable and the client may delete its own copy."""
-    runtime = runtime_of(request)
-    told = body or schemas.CompleteIn()
-    claims = Claims(told.file_size_bytes, told.duration_seconds, told.recording_metadata)
+    return await sealed_out(runtime_of(request), caller.organization_id, recording_id, claims_of(body))
+
+
+def claims_of(told: schemas.CompleteIn | None) -> Claims:
+    """What a client says of the bytes that it sent."""
+    if told is None:
+        return Claims()
+    parts = None
+    if isinstance(told, schemas.MultipartCompleteIn):
+        parts = tuple(sorted((part.number, part.etag.strip('"')) for part in told.parts))
+    return Claims(told.file_size_bytes, told.duration_seconds, told.recording_metadata, parts)
+
+
+async def sealed_out(
+    runtime: Runtime, organization_id: UUID, recording_id: UUID, claims: Claims
+) -> schemas.RecordingDetailOut:
+    """Seal, and tell of the recording as it is then."""
     with log_context(recording_id=recording_id):
-        sealed = await complete_upload(runtime, caller.organization_id, recording_id, claims)
+        sealed = await complete_upload(runtime, organization_id, recording_id, claims)
     if sealed is None:
-        return await detail(runtime, caller.organization_id, recording_id, with_text=False)
+        return await detail(runtime, organization_id, recording_id, with_text=False)
     where = (runtime.stores.get(sealed.original.store).bucket, sealed.original.key)
     return recording_detail_out(sealed.recording, sealed.steps, {}, original=sealed.original, where=where)
+
+
+def ticket_out(runtime: Runtime, organization_id: UUID, given: Given) -> schemas.InitiateOut:
+    """A ticket as the client gets it."""
+    return schemas.InitiateOut.model_validate(
+        {
+            "recording_id": given.recording_id,
+            "upload_url": given.ticket.url if given.ticket else _address(runtime, organization_id, given),
+            "upload_fields": given.ticket.fields if given.ticket else {},
+            "upload_method": given.method,
+            "s3_key": given.incoming_key,
+            "bucket": given.bucket,
+            "expires_in": given.expires_in_seconds,
+            "max_file_size": given.size_bytes_max,
+            "part_size_bytes": given.part_size_bytes,
+            "upload_id": given.multipart_id,
+        }
+    )
+
+
+def _address(runtime: Runtime, organization_id: UUID, given: Given) -> str:
+    base = runtime.settings.base_url
+    if given.method in GROWING_PATHS:
+        return f"{base}{GROWING_PATHS[given.method]}/{address_of(runtime, organization_id, given.upload_id)}"
+    return f"{base}{UPLOAD_PATH}/multipart/{given.recording_id}"

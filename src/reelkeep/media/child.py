@@ -20,7 +20,8 @@ from reelkeep.media.facts import MediaLimits
 from reelkeep.media.measure import measure
 from reelkeep.media.sandbox import end_with_parent, limit_resources, refuse_system_calls
 
-PROGRESS_SECONDS_MIN = 0.25
+#: Whoever works on what is written while it is written learns of it so often.
+PROGRESS_SECONDS_MIN = 0.1
 
 
 def main() -> int:

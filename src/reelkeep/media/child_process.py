@@ -44,7 +44,7 @@ async def run_child(
     """The child's result. `target` is made anew, and removed again unless all went well.
 
     Raises `MediaError`: MEDIA_LIMIT over a bound, MEDIA_CRASHED where the child ended by itself, else what
-    the child says of the file. Progress is a fraction from 0 to 1, at most four times a second.
+    the child says of the file. Progress is a fraction from 0 to 1, at most ten times a second.
     """
     source_fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     target_fd = None

@@ -13,6 +13,7 @@ import av
 # PyAV imports this at its first subtitle or unknown track, when the sandbox opens no more files.
 import av.subtitles.stream
 import numpy as np
+from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
@@ -93,8 +94,9 @@ class SoundReader:
         self.damaged_packets = 0
         self.last_packet_damaged = False
         self._origin: float | None = None
+        self._batch = AudioFifo()
+        self._batch_shape: tuple[Any, ...] = ()
         self._resampler: AudioResampler | None = None
-        self._resampler_input: tuple[Any, ...] = ()
 
     @property
     def codec(self) -> str:
@@ -138,12 +140,13 @@ class SoundReader:
     def blocks(self) -> Iterator[Block]:
         """The sound at its own rate, in order; raises `MediaError` where it is longer than allowed."""
         for frame in self._frames():
-            missing = self._missing_before(frame)
+            rate = self.sample_rate
+            missing = self._missing_before(frame, self.samples / rate)
             if missing > 0:
                 yield from self._drained()
                 yield from self._silence(missing)
-            self.samples += round(frame.samples * self.sample_rate / frame.sample_rate)
-            self._refuse_too_long()
+            self.samples += round(frame.samples * rate / frame.sample_rate)
+            self._refuse_longer(self.samples / rate)
             yield from self._converted(frame)
         yield from self._drained()
 
@@ -183,9 +186,9 @@ class SoundReader:
                 "The file says that its sound has no channels or no sample rate; it cannot be decoded."
             )
 
-    def _refuse_too_long(self) -> None:
+    def _refuse_longer(self, seconds: float) -> None:
         most = self._limits.duration_seconds_max
-        if self.seconds > most:
+        if seconds > most:
             raise MediaError(
                 f"The sound is longer than the {most:g} seconds that are taken. Split it.",
                 ErrorCode.MEDIA_TOO_LONG,
@@ -233,21 +236,23 @@ class SoundReader:
         if self._report and self._size:
             self._report(min(1.0, os.lseek(self._fd, 0, os.SEEK_CUR) / self._size))
 
-    def _missing_before(self, frame: AudioFrame) -> float:
-        """Seconds of silence that belong before this frame by its timestamp."""
-        if frame.pts is None or frame.time_base is None:
+    def _missing_before(self, frame: AudioFrame, given: float) -> float:
+        """Seconds of silence that belong, after the seconds given, before this frame by its timestamp."""
+        pts, base = frame.pts, frame.time_base
+        if pts is None or base is None:
             return 0.0
-        at = float(frame.pts * frame.time_base)
+        # As exact as the product of the fractions, and much faster.
+        at = pts * base.numerator / base.denominator
         first = self._origin is None
         if self._origin is None:
             self._origin = self._timeline_start(at)
-        ahead = at - self._origin - self.seconds
+        ahead = at - self._origin - given
         least = LATE_START_SECONDS_MIN if first and self.has_video else GAP_SECONDS_MIN
         if abs(ahead) < least:
             return 0.0
         if 0 < ahead <= GAP_SECONDS_MAX:
             return ahead
-        self._origin = at - self.seconds
+        self._origin = at - given
         return 0.0
 
     def _timeline_start(self, at: float) -> float:
@@ -260,30 +265,36 @@ class SoundReader:
         while left > 0:
             count = min(left, self.sample_rate)
             self.samples += count
-            self._refuse_too_long()
+            self._refuse_longer(self.seconds)
             left -= count
             yield np.zeros((self.channels, count), np.float32)
 
     def _converted(self, frame: AudioFrame) -> Iterator[Block]:
         """Batches of a second: one look from Python costs as much as a whole frame of decoding."""
         shape = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if shape != self._resampler_input:
+        if shape != self._batch_shape:
             yield from self._drained()
-            self._resampler_input = shape
-        if self._resampler is None:
-            rate = self.sample_rate
-            # PyAV reads past its array of planes when there are 8 or more, so many channels come interleaved.
-            form = "fltp" if frame.layout.nb_channels <= 2 else "flt"
-            self._resampler = AudioResampler(form, frame.layout, rate, frame_size=rate)
+            self._batch_shape = shape
         frame.pts = None
-        for batch in self._resampler.resample(frame):
-            yield _samples(batch)
+        self._batch.write(frame)
+        if self._batch.samples >= frame.sample_rate:
+            yield from self._resampled(self._batch.read())
+
+    def _resampled(self, batch: AudioFrame | None) -> Iterator[Block]:
+        if self._resampler is None and batch is not None:
+            # PyAV reads past its array of planes when there are 8 or more, so many channels come interleaved.
+            form = "fltp" if batch.layout.nb_channels <= 2 else "flt"
+            self._resampler = AudioResampler(form, batch.layout, self.sample_rate)
+        if self._resampler is not None:
+            # Where nothing is converted, the resampler hands back what it is given, the end mark too.
+            yield from (_samples(frame) for frame in self._resampler.resample(batch) if frame is not None)
 
     def _drained(self) -> Iterator[Block]:
-        if self._resampler is not None:
-            for batch in self._resampler.resample(None):
-                yield _samples(batch)
-            self._resampler = None
+        rest = self._batch.read()
+        if rest is not None:
+            yield from self._resampled(rest)
+        yield from self._resampled(None)
+        self._batch, self._resampler = AudioFifo(), None
 
 
 def _known_family(fd: int) -> Family:

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, func, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, func, select, text
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from reelkeep.db.base import Base, TenantTable, member_reference, tenant_reference
 
@@ -107,6 +107,19 @@ class Recording(TenantTable, Base):
     processed_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
     deleted_by_user_id: Mapped[UUID | None]
+
+    if TYPE_CHECKING:
+        #: The session's own id at the host; read with the row, never written.
+        session_external_id: Mapped[str | None]
+
+
+Recording.session_external_id = column_property(
+    select(Session.external_id)
+    .where(Session.organization_id == Recording.organization_id, Session.id == Recording.session_id)
+    .correlate_except(Session)
+    .scalar_subquery(),
+    expire_on_flush=False,  # read again after every write otherwise, also outside of the unit of work
+)
 
 
 class Step(TenantTable, Base):

@@ -43,6 +43,16 @@ class Original:
         self._brought: Brought | None = None
         self._lock = asyncio.Lock()
 
+    @property
+    def organization_id(self) -> UUID:
+        """Whose it is."""
+        return self._recording.organization_id
+
+    @property
+    def recording_id(self) -> UUID:
+        """The recording that it is the original of."""
+        return self._recording.id
+
     async def bring(self) -> Brought:
         """The original as a file.
 

@@ -1,7 +1,5 @@
 """Find recordings. Every query names the organization; row-level security is the second wall."""
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,8 +8,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from reelkeep.errors import ErrorCode, Invalid, NotFound
-from reelkeep.recordings.models import Recording, Step, StepKind
+from reelkeep.errors import ErrorCode, NotFound
+from reelkeep.recordings.cursors import escape_like, read_cursor, write_cursor
+from reelkeep.recordings.models import Recording, Session, Step, StepKind
+from reelkeep.recordings.session_queries import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Filter:
     created_to: datetime | None = None
     deleted: bool = False
     recorded_by_user_id: UUID | None = None
+    #: The session's id, ours or the host application's.
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +82,15 @@ async def list_recordings(
     conditions = _conditions(organization_id, chosen)
     query = select(Recording).where(*conditions)
     if cursor:
-        query = query.where(tuple_(Recording.created_at, Recording.id) < _read_cursor(cursor))
+        query = query.where(tuple_(Recording.created_at, Recording.id) < read_cursor(cursor))
     ordered = query.order_by(Recording.created_at.desc(), Recording.id.desc()).limit(limit + 1)
     found = (await session.scalars(ordered.offset(0 if cursor else offset))).all()
     total = await session.scalar(select(func.count()).select_from(Recording).where(*conditions))
     more = len(found) > limit
     items = found[:limit]
-    return Page(items, total or 0, _write_cursor(items[-1]) if more and items else None)
+    return Page(
+        items, total or 0, write_cursor(items[-1].created_at, items[-1].id) if more and items else None
+    )
 
 
 def _conditions(organization_id: UUID, chosen: Filter) -> list[ColumnElement[bool]]:
@@ -102,28 +106,14 @@ def _conditions(organization_id: UUID, chosen: Filter) -> list[ColumnElement[boo
     trash = Recording.deleted_at
     conditions.append(trash.is_not(None) if chosen.deleted else trash.is_(None))
     if chosen.words:
-        pattern = f"%{_escape_like(chosen.words)}%"
+        pattern = f"%{escape_like(chosen.words)}%"
         conditions.append(or_(Recording.title.ilike(pattern), Recording.original_filename.ilike(pattern)))
+    if chosen.session:
+        conditions.append(
+            Recording.session_id.in_(select(Session.id).where(*named(organization_id, chosen.session)))
+        )
     if chosen.created_from:
         conditions.append(Recording.created_at >= chosen.created_from)
     if chosen.created_to:
         conditions.append(Recording.created_at < chosen.created_to)
     return conditions
-
-
-def _escape_like(words: str) -> str:
-    return words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _write_cursor(recording: Recording) -> str:
-    plain = f"{recording.created_at.isoformat()} {recording.id}"
-    return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        created_at, recording_id = base64.urlsafe_b64decode(padded.encode()).decode().split(" ")
-        return datetime.fromisoformat(created_at), UUID(recording_id)
-    except (ValueError, binascii.Error) as error:
-        raise Invalid("The cursor is not one that this server gave; leave it out to start anew.") from error

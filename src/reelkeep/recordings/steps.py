@@ -10,6 +10,8 @@ from reelkeep.recordings.models import StepKind
 MEDIA = JobName("media", queue="media")
 SPEECH = JobName("speech", queue="speech")
 SEAL = JobName("seal", queue="media")
+#: A queue of its own: a slow server must not hold up the media of others.
+FETCH = JobName("fetch", queue="fetch")
 
 MEDIA_STEPS = (StepKind.PROBE, StepKind.PLAYBACK, StepKind.PEAKS)
 SPEECH_STEPS = (StepKind.TRANSCRIBE,)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from reelkeep.blobs.keep import KeptBytes, insert_blob, write_bytes
 from reelkeep.blobs.models import BlobKind
 from reelkeep.blobs.scratch import read_file
+from reelkeep.blobs.usage import count_usage
 from reelkeep.media.facts import MediaLimits, Rendered
 from reelkeep.media.peaks_format import DETAIL_START, read_overview
 from reelkeep.media.work import make_peaks, make_playback
@@ -84,3 +85,5 @@ async def _replace(
         rendition = Rendition(organization_id=organization_id, recording_id=recording.id, kind=kind)
         session.add(rendition)
     rendition.blob_id, rendition.details = blob.id, details
+    await session.flush()
+    await count_usage(session, organization_id, bytes_used=kept.size_bytes)

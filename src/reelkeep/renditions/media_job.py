@@ -18,8 +18,8 @@ async def process_media(runtime: Runtime, organization_id: UUID, recording_id: U
         if original is None:
             return
 
-        async def probe(_run: Run) -> Outcome:
-            return await probe_original(runtime, original)
+        async def probe(run: Run) -> Outcome:
+            return await probe_original(runtime, run, original)
 
         async def playback(run: Run) -> Outcome:
             return await make_rendition(runtime, run, RenditionKind.PLAYBACK, original)

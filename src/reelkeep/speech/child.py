@@ -30,8 +30,9 @@ class Conversation:
     def __init__(self, replies: BinaryIO) -> None:
         self._replies = replies
         self._engine: LoadedEngine | None = None
+        self._listener: stretches.Listener | None = None
         self._actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "plan": self._plan,
+            "hear": self._hear,
             "load": self._load,
             "transcribe": self._transcribe,
         }
@@ -46,9 +47,12 @@ class Conversation:
             traceback.print_exc()
             self._say(wire.error_reply(_engine_failed(problem)))
 
-    def _plan(self, request: dict[str, Any]) -> dict[str, Any]:
-        planned = stretches.plan_stretches(Path(request["path"]), progress=self._progress())
-        return {"stretches": [asdict(stretch) for stretch in planned]}
+    def _hear(self, request: dict[str, Any]) -> dict[str, Any]:
+        listener = self._listener or stretches.Listener(Path(request["path"]))
+        is_all = request["is_all"]
+        settled = listener.hear(request["samples"], is_all=is_all, progress=self._progress())
+        self._listener = None if is_all else listener
+        return {"stretches": [asdict(s) for s in settled], "has_speech": listener.has_heard_speech}
 
     def _load(self, request: dict[str, Any]) -> dict[str, Any]:
         self._engine = registry.build(wire.spec_from(request["spec"])).load()

@@ -21,7 +21,15 @@ from reelkeep.errors import EngineError, ErrorCode
 from reelkeep.logs import get_logger
 from reelkeep.speech import sound, timeline, wire
 from reelkeep.speech.limits import EngineLimits
-from reelkeep.speech.protocol import EngineSpec, Options, Progress, Stretch, StretchResult
+from reelkeep.speech.protocol import (
+    SAMPLE_RATE_HZ,
+    EngineSpec,
+    Heard,
+    Options,
+    Progress,
+    Stretch,
+    StretchResult,
+)
 from reelkeep.transactions import refuse_inside_unit_of_work
 
 log = get_logger(__name__)
@@ -48,10 +56,11 @@ def _no_progress(_seconds: float) -> None:
 
 
 class EngineProcess:
-    """`async with EngineProcess(spec) as engine:` then plan once and transcribe stretch after stretch.
+    """`async with EngineProcess(spec) as engine:` then hear a file and transcribe stretch after stretch.
 
-    One call at a time. The model is loaded by the first `transcribe`, so that silence costs none. After a
-    timeout, a crash or a cancelled call the process is gone and every later call fails.
+    One call at a time: who hears the rest of a file while its first stretches are transcribed has two. The
+    model is loaded by the first `transcribe`, so that silence costs none. After a timeout, a crash or a
+    cancelled call the process is gone and every later call fails.
     """
 
     def __init__(self, spec: EngineSpec, limits: EngineLimits | None = None) -> None:
@@ -62,8 +71,10 @@ class EngineProcess:
         self._replies_transport: asyncio.BaseTransport | None = None
         self._stderr = _Tail()
         self._stderr_reader: asyncio.Task[None] | None = None
-        self._one_at_a_time = asyncio.Lock()
+        self._one_at_a_time, self._one_load = asyncio.Lock(), asyncio.Lock()
         self._is_loaded = False
+        #: Seconds inside the engine so far: loading its model, and transcribing.
+        self.engine_seconds = 0.0
 
     @property
     def pid(self) -> int | None:
@@ -90,9 +101,20 @@ class EngineProcess:
 
         `progress` is told the seconds heard so far. Raises `EngineError`.
         """
-        limit = self._limits.plan_seconds_max(sound.duration_seconds(pcm_path))
-        reply = await self._ask(wire.plan_request(pcm_path), limit, "finding the speech", progress)
-        return [wire.stretch_from(stretch) for stretch in reply["stretches"]]
+        samples = sound.sample_count(pcm_path)
+        return list((await self.hear(pcm_path, samples, is_all=True, progress=progress)).stretches)
+
+    async def hear(
+        self, pcm_path: Path, samples: int, *, is_all: bool, progress: Progress = _no_progress
+    ) -> Heard:
+        """What so many samples of a file that is still being written settle, and fewer did not.
+
+        To be called again with more of them until it has been told that these are all.
+        """
+        limit = self._limits.plan_seconds_max(samples / SAMPLE_RATE_HZ)
+        request = wire.hear_request(pcm_path, samples, is_all=is_all)
+        reply = await self._ask(request, limit, "finding the speech", progress)
+        return Heard(tuple(map(wire.stretch_from, reply["stretches"])), bool(reply["has_speech"]))
 
     async def transcribe(
         self,
@@ -107,31 +129,39 @@ class EngineProcess:
         ENGINE_FAILED (with `signal` or `exit_code` and the end of what the process said), ENGINE_NOT_READY.
         """
         await self.load()
-        started = time.monotonic()
         request = wire.transcribe_request(pcm_path, stretch, options or Options())
         limit = self._limits.stretch_seconds_max(stretch)
-        reply = await self._ask(request, limit, f"stretch {stretch.index}", progress)
+        seconds_before = self.engine_seconds
+        reply = await self._ask_engine(request, limit, f"stretch {stretch.index}", progress)
         result = timeline.in_recording(wire.result_from(reply), stretch)
         log.info(
             "stretch transcribed",
             engine=self._spec.engine,
             stretch=stretch.index,
             sound_seconds=round(stretch.duration_seconds, 1),
-            seconds=round(time.monotonic() - started, 2),
+            seconds=round(self.engine_seconds - seconds_before, 2),
             segments=len(result.segments),
         )
         return result
 
     async def load(self) -> None:
-        """Load the model now rather than at the first stretch; a second call does nothing."""
-        if self._is_loaded:
-            return
+        """Load the model now rather than at the first stretch; a second call only waits for the first."""
+        async with self._one_load:
+            if self._is_loaded:
+                return
+            limit = self._limits.load_seconds_max
+            await self._ask_engine(wire.load_request(self._spec), limit, "loading the model", _no_progress)
+            self._is_loaded = True
+            log.info("engine loaded", engine=self._spec.engine, seconds=round(self.engine_seconds, 2))
+
+    async def _ask_engine(
+        self, request: dict[str, Any], limit_seconds: float, what: str, progress: Progress
+    ) -> dict[str, Any]:
         started = time.monotonic()
-        await self._ask(
-            wire.load_request(self._spec), self._limits.load_seconds_max, "loading the model", _no_progress
-        )
-        self._is_loaded = True
-        log.info("engine loaded", engine=self._spec.engine, seconds=round(time.monotonic() - started, 2))
+        try:
+            return await self._ask(request, limit_seconds, what, progress)
+        finally:
+            self.engine_seconds += time.monotonic() - started
 
     async def _start(self) -> None:
         read_fd, write_fd = os.pipe()

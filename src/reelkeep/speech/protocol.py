@@ -51,6 +51,16 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """What listening on has given."""
+
+    #: Those that nothing later can change, and that were not told before.
+    stretches: tuple[Stretch, ...]
+    #: Whether anybody speaks in what was heard so far, told now or not.
+    has_speech: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Word:
     """One spoken word; times in seconds from the start of the recording."""
 

@@ -17,23 +17,24 @@ INT16_PER_UNIT = 32_768.0
 
 def duration_seconds(path: Path) -> float:
     """How long the sound in `path` is; half a sample at the end does not count."""
-    return _sample_count(path) / SAMPLE_RATE_HZ
+    return sample_count(path) / SAMPLE_RATE_HZ
 
 
 def read(path: Path, start_seconds: float, end_seconds: float) -> Pcm:
     """The sound between two times; shorter where the file ends before `end_seconds`."""
     first = max(0, round(start_seconds * SAMPLE_RATE_HZ))
-    count = min(round(end_seconds * SAMPLE_RATE_HZ), _sample_count(path)) - first
+    count = min(round(end_seconds * SAMPLE_RATE_HZ), sample_count(path)) - first
     return _read_samples(path, first, max(0, count))
 
 
-def blocks(path: Path, samples: int) -> Iterator[Pcm]:
-    """The whole sound, `samples` at a time; only the last block may be shorter."""
-    for first in range(0, _sample_count(path), samples):
-        yield _read_samples(path, first, samples)
+def blocks(path: Path, samples: int, first: int, after: int) -> Iterator[Pcm]:
+    """The sound of samples `[first, after)`, so many at a time; only the last block may be shorter."""
+    for start in range(first, after, samples):
+        yield _read_samples(path, start, min(samples, after - start))
 
 
-def _sample_count(path: Path) -> int:
+def sample_count(path: Path) -> int:
+    """Whole samples in the file as it is now."""
     try:
         return path.stat().st_size // SAMPLE_BYTES
     except OSError as problem:

@@ -2,10 +2,12 @@
 
 The Silero model (MIT; its ONNX file comes inside the faster-whisper package) gives one probability for
 every 32 ms. Its state is carried from block to block, so that a recording of any length is heard as one
-piece in constant memory.
+piece, in constant memory and while it is still being decoded: a span is told as soon as nothing that comes
+later can change it.
 """
 
 import importlib.util
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +18,12 @@ from numpy.typing import NDArray
 
 from reelkeep.errors import EngineError, ErrorCode
 from reelkeep.speech import sound
-from reelkeep.speech.protocol import SAMPLE_RATE_HZ, Pcm, Progress, Span
+from reelkeep.speech.protocol import SAMPLE_RATE_HZ, Pcm, Span
 
 WINDOW_SAMPLES = 512
 WINDOW_SECONDS = WINDOW_SAMPLES / SAMPLE_RATE_HZ
 CONTEXT_SAMPLES = 64
-BLOCK_SAMPLES = WINDOW_SAMPLES * 1_000
+BLOCK_SAMPLES = WINDOW_SAMPLES * 250
 
 # Speech begins above the first and ends below the second: the hysteresis that Silero's authors advise.
 SPEECH_BEGINS_AT = 0.5
@@ -42,57 +44,93 @@ class Hearing:
     speech: Curve
     #: Root mean square of the samples, 0 to 1.
     loudness: Curve
-    duration_seconds: float
 
 
-def hear(pcm_path: Path, progress: Progress = lambda _seconds: None) -> Hearing:
-    """Listen through the whole file once. Raises `EngineError` when the file or the model cannot be read."""
-    model = _SileroModel()
-    speech, loudness, done = [], [], 0
-    for pcm in sound.blocks(pcm_path, BLOCK_SAMPLES):
+class Ear:
+    """Hears one recording, piece after piece."""
+
+    def __init__(self) -> None:
+        """Raises `EngineError` where the model cannot be read."""
+        self._model = _SileroModel()
+
+    def hear(self, pcm: Pcm) -> Hearing:
+        """What is in the sound that follows; all but the last piece must be whole windows."""
         windows = _windows(pcm)
-        speech.append(model.probabilities(windows))
-        loudness.append(np.sqrt(np.mean(np.square(windows), axis=1)))
-        done += len(pcm)
-        progress(done / SAMPLE_RATE_HZ)
-    return Hearing(_joined(speech), _joined(loudness), done / SAMPLE_RATE_HZ)
+        loudness = np.sqrt(np.mean(np.square(windows), axis=1))
+        return Hearing(self._model.probabilities(windows), loudness)
 
 
-def spans_of_speech(hearing: Hearing) -> list[Span]:
+class Spans:
     """The spans in which somebody speaks, sorted and apart; each keeps a little of the pause around it."""
-    runs = [run for run in _runs(hearing.speech) if (run[1] - run[0]) * WINDOW_SECONDS >= SPEECH_SECONDS_MIN]
-    spans = [
-        Span(start * WINDOW_SECONDS, min(end * WINDOW_SECONDS, hearing.duration_seconds))
-        for start, end in runs
-    ]
-    return _padded(spans, hearing.duration_seconds)
+
+    def __init__(self) -> None:
+        self._runs = _Runs()
+        #: The last span so far, without its padding: what comes next may lie close to it.
+        self._open: Span | None = None
+        self._pause_before = math.inf
+
+    @property
+    def has_any(self) -> bool:
+        """Whether there is one, settled or not."""
+        return self._open is not None
+
+    def hear(self, probabilities: Curve) -> list[Span]:
+        """The spans that are settled by the windows that follow."""
+        return [span for run in self._runs.hear(probabilities) for span in self._settled_by(run)]
+
+    def end(self, duration_seconds: float) -> list[Span]:
+        """The spans that are settled by the recording's end."""
+        spans = [span for run in self._runs.end() for span in self._settled_by(run, duration_seconds)]
+        if self._open is not None:
+            # Padding may reach to the very end, which is no neighbour to share a pause with.
+            pause = duration_seconds + PADDING_SECONDS - self._open.end
+            spans.append(_padded(self._open, self._pause_before, pause, duration_seconds))
+        return spans
+
+    def _settled_by(self, run: tuple[int, int], duration_seconds: float = math.inf) -> Iterator[Span]:
+        start, end = run
+        if (end - start) * WINDOW_SECONDS < SPEECH_SECONDS_MIN:
+            return
+        span = Span(start * WINDOW_SECONDS, min(end * WINDOW_SECONDS, duration_seconds))
+        pause = math.inf
+        if self._open is not None:
+            pause = span.start - self._open.end
+            yield _padded(self._open, self._pause_before, pause, duration_seconds)
+        self._open, self._pause_before = span, pause
 
 
-def _runs(probabilities: Curve) -> Iterator[tuple[int, int]]:
+class _Runs:
     """Runs of windows `[start, end)` with speech, joined across pauses that are too short to count."""
-    pause_windows = round(PAUSE_SECONDS_MIN / WINDOW_SECONDS)
-    start = silent_since = None
-    for index, probability in enumerate(probabilities.tolist()):
-        if probability >= SPEECH_BEGINS_AT:
-            start, silent_since = index if start is None else start, None
-        elif start is not None and (probability < SPEECH_ENDS_AT or silent_since is not None):
-            silent_since = index if silent_since is None else silent_since
-            if index - silent_since >= pause_windows:
-                yield start, silent_since
-                start = silent_since = None
-    if start is not None:
-        yield start, len(probabilities) if silent_since is None else silent_since
+
+    PAUSE_WINDOWS = round(PAUSE_SECONDS_MIN / WINDOW_SECONDS)
+
+    def __init__(self) -> None:
+        self._heard = 0
+        self._start: int | None = None
+        self._silent_since: int | None = None
+
+    def hear(self, probabilities: Curve) -> Iterator[tuple[int, int]]:
+        """Runs that ended in the windows that follow."""
+        for index, probability in enumerate(probabilities.tolist(), self._heard):
+            if probability >= SPEECH_BEGINS_AT:
+                self._start, self._silent_since = index if self._start is None else self._start, None
+            elif self._start is not None and (probability < SPEECH_ENDS_AT or self._silent_since is not None):
+                self._silent_since = index if self._silent_since is None else self._silent_since
+                if index - self._silent_since >= self.PAUSE_WINDOWS:
+                    yield self._start, self._silent_since
+                    self._start = self._silent_since = None
+        self._heard += len(probabilities)
+
+    def end(self) -> Iterator[tuple[int, int]]:
+        """The run that the end of the recording ends."""
+        if self._start is not None:
+            yield self._start, self._heard if self._silent_since is None else self._silent_since
 
 
-def _padded(spans: list[Span], duration: float) -> list[Span]:
-    padded = []
-    for index, span in enumerate(spans):
-        before = span.start - (spans[index - 1].end if index else -2 * PADDING_SECONDS)
-        after = (spans[index + 1].start if index + 1 < len(spans) else duration + PADDING_SECONDS) - span.end
-        start = max(0.0, span.start - min(PADDING_SECONDS, before / 2))
-        end = min(duration, span.end + min(PADDING_SECONDS, after / 2))
-        padded.append(Span(round(start, 3), round(end, 3)))
-    return padded
+def _padded(span: Span, pause_before: float, pause_after: float, duration_seconds: float) -> Span:
+    start = max(0.0, span.start - min(PADDING_SECONDS, pause_before / 2))
+    end = min(duration_seconds, span.end + min(PADDING_SECONDS, pause_after / 2))
+    return Span(round(start, 3), round(end, 3))
 
 
 def _windows(pcm: Pcm) -> Curve:
@@ -100,10 +138,6 @@ def _windows(pcm: Pcm) -> Curve:
     samples = np.zeros(whole, dtype=np.float32)
     samples[: len(pcm)] = pcm
     return (samples / np.float32(sound.INT16_PER_UNIT)).reshape(-1, WINDOW_SAMPLES)
-
-
-def _joined(curves: list[Curve]) -> Curve:
-    return np.concatenate(curves) if curves else np.zeros(0, dtype=np.float32)
 
 
 class _SileroModel:

@@ -1,6 +1,6 @@
 """What engine process and worker say to each other: one JSON object a line, no sound among it.
 
-Request   {"do": "plan" | "load" | "transcribe", ...arguments}
+Request   {"do": "hear" | "load" | "transcribe", ...arguments}
 Reply     any number of {"done_seconds": s}, then {"ok": {...}} or {"error": {code, message, details}}
 """
 
@@ -37,9 +37,9 @@ def decode(line: bytes) -> dict[str, Any]:
     return message
 
 
-def plan_request(pcm_path: Path) -> dict[str, Any]:
-    """Ask for the stretches of a file."""
-    return {"do": "plan", "path": str(pcm_path.absolute())}
+def hear_request(pcm_path: Path, samples: int, *, is_all: bool) -> dict[str, Any]:
+    """Ask for the stretches that the first so many samples of a file settle."""
+    return {"do": "hear", "path": str(pcm_path.absolute()), "samples": samples, "is_all": is_all}
 
 
 def load_request(spec: EngineSpec) -> dict[str, Any]:

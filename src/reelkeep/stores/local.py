@@ -1,7 +1,7 @@
 """The local store: objects are files under one folder, and clients reach them over our own S3 wire."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,9 +10,16 @@ from os import close
 from pathlib import Path
 
 from reelkeep.clock import Clock, SystemClock
+from reelkeep.stores.buffering import BufferBudget
+from reelkeep.stores.conditions import ALWAYS, OnlyIf
 from reelkeep.stores.keys import check_key
-from reelkeep.stores.local_files import ExpectedBytes, LocalReader, LocalWriter, in_thread, translated
+from reelkeep.stores.local_files import ExpectedBytes, LocalReader, in_thread, translated
 from reelkeep.stores.local_folder import LocalFolder
+from reelkeep.stores.local_growth import GrowsInFiles, LocalGrowths
+from reelkeep.stores.local_objects import object_publisher
+from reelkeep.stores.local_part_uploads import PartUploads, TakesPartsInFiles
+from reelkeep.stores.local_walk import Within
+from reelkeep.stores.local_writer import LocalWriter
 from reelkeep.stores.protocol import Abilities, ObjectFacts, Ticket, TicketLimits
 from reelkeep.stores.signer import Credentials, Endpoint, Signer
 from reelkeep.stores.tickets import SignedAccess
@@ -40,6 +47,8 @@ class LocalStoreConfig:
     secret_key: str = field(repr=False)
     #: Every machine of this installation mounts the same folder.
     shared: bool = False
+    #: What all uploads of this process share.
+    buffers: BufferBudget = field(default_factory=BufferBudget, repr=False)
 
     def signer(self, clock: Clock | None = None) -> Signer:
         """The signer for this store's address on the wire."""
@@ -48,7 +57,7 @@ class LocalStoreConfig:
         return Signer(endpoint, WIRE_REGION, lambda: credentials, clock or SystemClock())
 
 
-class LocalStore:
+class LocalStore(TakesPartsInFiles, GrowsInFiles):
     """A `Store` in a folder of this machine, which also signs URLs and opens files."""
 
     def __init__(self, config: LocalStoreConfig, clock: Clock | None = None) -> None:
@@ -56,6 +65,8 @@ class LocalStore:
         self._folder = LocalFolder(config.root)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"store-{config.name}")
         self._access = SignedAccess(config.signer(clock), config.bucket)
+        self._part_uploads = PartUploads(self._folder, self._pool, config.buffers)
+        self._growths = LocalGrowths(self._folder, self._pool, config.buffers)
 
     @property
     def name(self) -> str:
@@ -72,18 +83,26 @@ class LocalStore:
         """It does not encrypt; it is shared only when its configuration says so."""
         return Abilities(encrypts_at_rest=False, shared=self._config.shared)
 
-    @asynccontextmanager
-    async def writer(
-        self, key: str, *, content_type: str | None = None, expected: ExpectedBytes | None = None
-    ) -> AsyncIterator[LocalWriter]:
-        """Write an object piece by piece; without `commit` nothing is kept."""
-        writer = LocalWriter(
-            self._folder, self._pool, check_key(key), content_type, expected or ExpectedBytes()
+    def writer(
+        self,
+        key: str,
+        *,
+        content_type: str | None = None,
+        expected: ExpectedBytes | None = None,
+        only_if: OnlyIf = ALWAYS,
+    ) -> LocalWriter[ObjectFacts]:
+        """Write an object piece by piece; without `commit` nothing is kept.
+
+        `only_if` refuses (`S3Refusal`) in the same step that would make the object visible.
+        """
+        return LocalWriter(
+            self._folder,
+            self._pool,
+            self._config.buffers,
+            key=key,
+            expected=expected or ExpectedBytes(),
+            publish=object_publisher(self._folder, check_key(key), content_type, only_if),
         )
-        try:
-            yield writer
-        finally:
-            await writer.close()
 
     @asynccontextmanager
     async def reader(self, key: str) -> AsyncIterator[LocalReader]:
@@ -157,10 +176,19 @@ class LocalStore:
         """Remove files that a crash left behind, and say how many; call it at start, with a day or so."""
         return await in_thread(self._pool, self._config.root, self._folder.sweep, older_than_seconds)
 
+    async def file_of(self, key: str) -> tuple[ObjectFacts, Path]:
+        """An object's facts and the file with its bytes now, or `ObjectNotFound`."""
+        record = await in_thread(self._pool, self._config.root, self._folder.read, key)
+        return record.facts, record.data
+
     def path_of(self, key: str) -> Path:
         """The file with the object's bytes now, or `ObjectNotFound`; see `OpensFiles`."""
         with translated(self._config.root):
             return self._folder.read(key).data
+
+    async def page_of(self, within: Within, entries_max: int) -> list[ObjectFacts | str]:
+        """The first entries of a listing: facts of objects, and common prefixes as texts."""
+        return await in_thread(self._pool, self._config.root, self._folder.page, within, entries_max)
 
     def ticket_post(self, limits: TicketLimits) -> Ticket:
         """A POST form for the wire."""
@@ -180,6 +208,12 @@ class LocalStore:
     ) -> str:
         """A presigned GET from the wire."""
         return self._access.get(key, expires_in_seconds, content_type, download_as)
+
+    def url_for(
+        self, method: str, key: str, expires_in_seconds: int, query: Iterable[tuple[str, str]] = ()
+    ) -> str:
+        """A presigned URL for any other request to the wire on this key."""
+        return self._access.any(method, key, expires_in_seconds, query)
 
     @property
     def client_origin(self) -> str:

@@ -1,6 +1,7 @@
 """How the local store lies on disk. Everything here blocks; `local.py` calls it from its threads.
 
     ROOT/temporary/<random>                      bytes and facts being written
+    ROOT/parts/                                  multipart uploads (`local_parts.py`)
     ROOT/locks/<nn>                              one lock for a share of the keys, held across processes
     ROOT/objects/incoming.d/7f.d/a1.json         the facts of `incoming/7f/a1`, written last
     ROOT/objects/incoming.d/7f.d/a1.<random>.bytes   the bytes that these facts name
@@ -15,6 +16,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -23,15 +25,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from reelkeep.errors import ObjectNotFound, WrongBytes
 from reelkeep.logs import get_logger
 from reelkeep.stores.keys import check_key
+from reelkeep.stores.local_walk import BYTES, FACTS, FOLDER, Within, walk_entries
 from reelkeep.stores.protocol import ObjectFacts
 
 log = get_logger(__name__)
 
-FACTS, BYTES, FOLDER = ".json", ".bytes", ".d"
 LOCKS = 64
 #: How often a race with another writer or remover is tried again before it counts as damage.
 RACES_MAX = 20
@@ -43,9 +46,15 @@ class Record:
 
     facts: ObjectFacts
     data: Path
+    #: The multipart upload that made it, so that completing one twice is told from another.
+    upload_id: str | None = None
 
 
-def nothing_to_check() -> None:
+#: Called with the facts of what a key holds (None: nothing) right before it is replaced; may raise.
+CheckBeforeCommit = Callable[[ObjectFacts | None], None]
+
+
+def nothing_to_check(_present: ObjectFacts | None) -> None:
     """The check before a commit that never refuses."""
 
 
@@ -60,9 +69,19 @@ class LocalFolder:
 
     def new_temporary(self) -> tuple[Path, int]:
         """A new empty file of our own and its open descriptor."""
-        _make_folders(self._temporary)
-        path = self._temporary / secrets.token_hex(16)
+        path = self.temporary_name()
         return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def new_temporary_folder(self) -> Path:
+        """A new empty folder of our own."""
+        path = self.temporary_name()
+        path.mkdir(mode=0o700)
+        return path
+
+    def temporary_name(self) -> Path:
+        """A path that nothing has yet, on the same file system as everything else here."""
+        make_folders(self._temporary)
+        return self._temporary / secrets.token_hex(16)
 
     def read(self, key: str) -> Record:
         """The record of an object, or `ObjectNotFound`."""
@@ -73,12 +92,12 @@ class LocalFolder:
                 key=key,
                 size_bytes=record["size_bytes"],
                 content_type=record["content_type"],
-                etag=record["md5"],
+                etag=record.get("etag") or record["md5"],
                 modified_at=datetime.fromisoformat(record["modified_at"]),
                 sha256=record["sha256"],
                 md5=record["md5"],
             )
-            return Record(facts, path.parent / record["data"])
+            return Record(facts, path.parent / record["data"], record.get("upload_id"))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ObjectNotFound(f"There is no object {key!r} in {self.root}.", key=key) from error
         except (ValueError, KeyError, TypeError) as error:
@@ -93,13 +112,22 @@ class LocalFolder:
         raise _damaged(key, record.data)
 
     def publish(
-        self, temporary: Path, facts: ObjectFacts, check_before_commit: Callable[[], None] = nothing_to_check
+        self,
+        temporary: Path,
+        facts: ObjectFacts,
+        check_before_commit: CheckBeforeCommit = nothing_to_check,
+        *,
+        upload_id: str | None = None,
     ) -> None:
         """Make a written and fsynced temporary file the object that `facts` describe, durably.
 
         `check_before_commit` is called right before the one step that makes it visible, and may raise.
         """
-        self._commit(facts, temporary.rename, check_before_commit)
+        self._commit(facts, temporary.rename, check_before_commit, upload_id)
+
+    def adopt(self, file: Path, facts: ObjectFacts) -> None:
+        """Give the bytes of a fsynced file that stays where it is a second name, as the object of `facts`."""
+        self._commit(facts, partial(_link, file))
 
     def copy(self, source_key: str, target_key: str) -> ObjectFacts:
         """Give the source's present bytes a second name, with facts of their own."""
@@ -120,7 +148,7 @@ class LocalFolder:
         it once more is harmless.
         """
         path = self._facts_path(key)
-        with self._locked(key):
+        with self.locked(key):
             try:
                 record = self.read(key)
             except ObjectNotFound:
@@ -131,20 +159,38 @@ class LocalFolder:
 
     def walk(self, prefix: str) -> Iterator[ObjectFacts]:
         """The facts of every object under a prefix, in key order; one folder's names at a time in memory."""
-        for key in self._walk_keys(self._objects, "", prefix):
-            try:
-                yield self.read(key).facts
-            except ObjectNotFound:
-                continue  # removed since its folder was read
-            except WrongBytes as error:
-                log.error("object left out of a listing: it is damaged", key=key, exc_info=error)
+        for entry in walk_entries(self._objects, Within(prefix)):
+            facts = self.facts_of(entry)
+            if facts is not None:
+                yield facts
+
+    def page(self, within: Within, entries_max: int) -> list[ObjectFacts | str]:
+        """The first entries of a listing: facts of objects, and common prefixes as texts."""
+        page: list[ObjectFacts | str] = []
+        for entry in walk_entries(self._objects, within):
+            found = entry if within.is_prefix(entry) else self.facts_of(entry)
+            if found is not None:
+                page.append(found)
+            if len(page) >= entries_max:
+                break
+        return page
+
+    def facts_of(self, key: str) -> ObjectFacts | None:
+        """The facts of an object that was listed; None when it has gone since, or is damaged."""
+        try:
+            return self.read(key).facts
+        except ObjectNotFound:
+            return None
+        except WrongBytes as error:
+            log.error("object left out of a listing: it is damaged", key=key, exc_info=error)
+            return None
 
     def sweep(self, older_than_seconds: float) -> int:
         """Remove what a crash left, temporary files and data that no facts name; says how many."""
         latest = time.time() - older_than_seconds
         removed = 0
         if self._temporary.is_dir():
-            removed += sum(_unlink_older(path, latest) for path in self._temporary.iterdir())
+            removed += sum(_remove_older(path, latest) for path in self._temporary.iterdir())
         for folder, _, names in os.walk(self._objects):
             for name in names:
                 if name.endswith(BYTES):
@@ -155,29 +201,30 @@ class LocalFolder:
         self,
         facts: ObjectFacts,
         place_data: Callable[[Path], object],
-        check_before_commit: Callable[[], None] = nothing_to_check,
+        check_before_commit: CheckBeforeCommit = nothing_to_check,
+        upload_id: str | None = None,
     ) -> None:
         path = self._facts_path(facts.key)
         data = path.with_name(f"{path.name.removesuffix(FACTS)}.{secrets.token_hex(16)}{BYTES}")
-        with self._locked(facts.key):
-            old = self._data_of(facts.key)
-            written = self._write_facts(facts, data.name)
+        with self.locked(facts.key):
+            old = self._record_of(facts.key)
+            written = self._write_facts(facts, data.name, upload_id)
             try:
                 _in_folder(path.parent, lambda: place_data(data))
                 if old is not None:
                     # New facts must not outlive a crash that their bytes did not: the old ones are good.
-                    _sync_folder(path.parent)
-                check_before_commit()
+                    sync_folder(path.parent)
+                check_before_commit(old.facts if old else None)
                 written.rename(path)
             except BaseException:
                 written.unlink(missing_ok=True)
                 data.unlink(missing_ok=True)
                 raise
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
             if old is not None:
-                old.unlink(missing_ok=True)
+                old.data.unlink(missing_ok=True)
 
-    def _write_facts(self, facts: ObjectFacts, data_name: str) -> Path:
+    def _write_facts(self, facts: ObjectFacts, data_name: str, upload_id: str | None) -> Path:
         record = {
             "key": facts.key,
             "data": data_name,
@@ -187,6 +234,14 @@ class LocalFolder:
             "sha256": facts.sha256,
             "modified_at": facts.modified_at.isoformat(),
         }
+        if facts.etag != facts.md5:
+            record["etag"] = facts.etag
+        if upload_id is not None:
+            record["upload_id"] = upload_id
+        return self.write_json(record)
+
+    def write_json(self, record: dict[str, Any]) -> Path:
+        """A temporary file with this record, fsynced, to be renamed to where it belongs."""
         path, descriptor = self.new_temporary()
         try:
             with os.fdopen(descriptor, "w") as file:
@@ -198,9 +253,9 @@ class LocalFolder:
             raise
         return path
 
-    def _data_of(self, key: str) -> Path | None:
+    def _record_of(self, key: str) -> Record | None:
         try:
-            return self.read(key).data
+            return self.read(key)
         except (ObjectNotFound, WrongBytes):
             return None  # nothing there, or facts that cannot be read and are replaced now
 
@@ -213,9 +268,9 @@ class LocalFolder:
         return "/".join([*(part.removesuffix(FOLDER) for part in folders), name])
 
     @contextmanager
-    def _locked(self, key: str) -> Iterator[None]:
+    def locked(self, key: str) -> Iterator[None]:
         """Let one writer or remover of a key through at a time, in all threads and processes."""
-        _make_folders(self._locks)
+        make_folders(self._locks)
         path = self._locks / f"{zlib.crc32(key.encode()) % LOCKS:02}"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -232,28 +287,13 @@ class LocalFolder:
                 return  # not empty, or removed by another
             folder = folder.parent
 
-    def _walk_keys(self, folder: Path, base: str, prefix: str) -> Iterator[str]:
-        try:
-            names = [path.name for path in folder.iterdir()]
-        except FileNotFoundError:
-            return
-        # A folder's keys all begin with its name and a slash, which sorts them among the files.
-        entries = [base + name.removesuffix(FACTS) for name in names if name.endswith(FACTS)]
-        entries += [f"{base}{name.removesuffix(FOLDER)}/" for name in names if name.endswith(FOLDER)]
-        for entry in sorted(entries):
-            if not entry.endswith("/"):
-                if entry.startswith(prefix):
-                    yield entry
-            elif entry.startswith(prefix) or prefix.startswith(entry):
-                inner = folder / (entry[len(base) : -1] + FOLDER)
-                yield from self._walk_keys(inner, entry, prefix)
-
     def _sweep_data(self, data: Path, latest: float) -> bool:
         key = self._key_of(data, data.name.removesuffix(BYTES).rpartition(".")[0])
-        with self._locked(key):  # a writer that has placed its data and not yet its facts holds this
-            if self._data_of(key) == data:
+        with self.locked(key):  # a writer that has placed its data and not yet its facts holds this
+            record = self._record_of(key)
+            if record is not None and record.data == data:
                 return False
-            removed = _unlink_older(data, latest)
+            removed = _remove_older(data, latest)
             if removed:
                 self._remove_empty_folders(data.parent)
             return removed
@@ -266,22 +306,22 @@ def _damaged(key: str, path: Path) -> WrongBytes:
     )
 
 
-def _make_folders(folder: Path) -> None:
+def make_folders(folder: Path) -> None:
     """Make a folder and those above it, each fsynced in its parent."""
     if folder.is_dir():
         return
     if folder.parent != folder:
-        _make_folders(folder.parent)
+        make_folders(folder.parent)
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
 
 
 def _in_folder(folder: Path, action: Callable[[], object]) -> None:
     """Do something in a folder, making it again when a remover of its last object took it away."""
     for attempt in range(RACES_MAX):
         try:
-            _make_folders(folder)
+            make_folders(folder)
             action()
         except FileNotFoundError:
             if attempt == RACES_MAX - 1:
@@ -303,7 +343,7 @@ def _link(source: Path, target: Path) -> None:
             os.fsync(writing.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -311,12 +351,16 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _unlink_older(path: Path, latest: float) -> bool:
-    """Remove a file whose last change is older; a link counts as a change, a copy's age is its own."""
+def _remove_older(path: Path, latest: float) -> bool:
+    """Remove what was last changed before; a link counts as a change, a copy's age is its own."""
     try:
-        if path.stat().st_ctime > latest:
+        facts = path.stat()
+        if facts.st_ctime > latest:
             return False
-        path.unlink()
+        if stat.S_ISDIR(facts.st_mode):
+            shutil.rmtree(path)
+        else:
+            path.unlink()
     except FileNotFoundError:
         return False
     return True

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from reelkeep.errors import ObjectNotFound
 from reelkeep.stores.keys import check_key
 from reelkeep.stores.local_files import wrong_bytes
+from reelkeep.stores.memory_growth import MemoryGrowth
+from reelkeep.stores.memory_parts import MemoryParts
 from reelkeep.stores.protocol import Abilities, ObjectFacts
 
 _PIECE_BYTES = 64 * 1024
@@ -19,13 +21,14 @@ class _Object:
     body: bytes
 
 
-class MemoryStore:
-    """A `Store` in the memory of this process."""
+class MemoryStore(MemoryParts, MemoryGrowth):
+    """A `Store` in the memory of this process, which also takes parts and grows objects."""
 
     def __init__(self, name: str = "memory", bucket: str = "memory") -> None:
         self._name = name
         self._bucket = bucket
         self._objects: dict[str, _Object] = {}
+        super().__init__()
 
     @property
     def name(self) -> str:
@@ -66,8 +69,7 @@ class MemoryStore:
             raise wrong_bytes(key, "sha256", sha256, found)
         md5 = hashlib.md5(whole, usedforsecurity=False).hexdigest()
         facts = ObjectFacts(key, len(whole), content_type, md5, datetime.now(UTC), found, md5)
-        self._objects[key] = _Object(facts, whole)
-        return facts
+        return self._keep(facts, whole)
 
     async def head(self, key: str) -> ObjectFacts:
         """The facts of an object, or `ObjectNotFound`."""
@@ -102,6 +104,10 @@ class MemoryStore:
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+    def _keep(self, facts: ObjectFacts, body: bytes) -> ObjectFacts:
+        self._objects[facts.key] = _Object(facts, body)
+        return facts
 
     def _find(self, key: str) -> _Object:
         found = self._objects.get(check_key(key))

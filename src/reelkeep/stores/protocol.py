@@ -231,7 +231,9 @@ class TakesParts(Protocol):
 
         Raises `WrongBytes` with `check="part"` for a part that is missing or has another etag, and with
         `check="part_size"` for one under `PART_BYTES_MIN` that is not the last; the parts stay. The etag
-        is S3's (MD5 of the MD5s, a dash, the count); `sha256` is None.
+        is S3's (MD5 of the MD5s, a dash, the count); `sha256` is None. Asked again, with the same parts, it
+        tells of the object made before. Whether parts that arrived may be left out is the service's to say
+        (Amazon S3: yes; Ceph: no).
         """
         ...
 
@@ -246,13 +248,18 @@ class TakesParts(Protocol):
 
 #: What a store wants to be told again about bytes that grow; JSON, kept in the upload's row.
 GrowthNotes = dict[str, Any]
+#: A name in the notes that the caller may set: of what has grown only so many bytes count. Any more belong to
+#: a request that was not proved right; they are cut off when the next one begins.
+COUNTED = "counted"
 
 
 class Growing(Protocol):
     """An object whose bytes are being appended by this process alone."""
 
-    #: Bytes taken so far, those still in memory included.
-    offset: int
+    @property
+    def offset(self) -> int:
+        """Bytes taken so far, those still in memory included."""
+        ...
 
     async def write(self, data: bytes | memoryview) -> None:
         """Append bytes; holds back its caller while the store is slower than the client."""

@@ -1,9 +1,9 @@
 """The S3 store: Amazon S3 and every service that speaks like it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import Any
@@ -15,80 +15,38 @@ from reelkeep.clock import Clock, SystemClock
 from reelkeep.errors import StoreRefused, StoreUnavailable
 from reelkeep.stores import s3_errors
 from reelkeep.stores.keys import check_key
-from reelkeep.stores.protocol import Abilities, ObjectFacts, Ticket, TicketLimits
-from reelkeep.stores.s3_copy import COPY_WHOLE_BYTES_MAX, copy_object
+from reelkeep.stores.protocol import (
+    Abilities,
+    Growing,
+    GrowthNotes,
+    ObjectFacts,
+    PartFacts,
+    PartsUpload,
+    Ticket,
+    TicketLimits,
+)
+from reelkeep.stores.s3_config import S3StoreConfig, default_credentials
+from reelkeep.stores.s3_copy import copy_object
+from reelkeep.stores.s3_growing import GrowthTools
+from reelkeep.stores.s3_growth import S3Growth
+from reelkeep.stores.s3_notes import S3Notes, growing_key
+from reelkeep.stores.s3_parts import S3Parts
 from reelkeep.stores.s3_put import put_object
 from reelkeep.stores.s3_requests import S3Requests
-from reelkeep.stores.signer import Credentials, Endpoint, Signer
+from reelkeep.stores.s3_spool import Scratch
+from reelkeep.stores.s3_tails import S3Tails
+from reelkeep.stores.signer import Credentials, Signer
 from reelkeep.stores.tickets import SignedAccess
+
+__all__ = ["S3Store", "S3StoreConfig"]
 
 _READ_PIECE_BYTES = 512 * 1024
 #: How long obstore keeps credentials before it asks again.
 _CREDENTIALS_KEPT = timedelta(minutes=15)
 
 
-@dataclass(frozen=True, slots=True)
-class S3StoreConfig:
-    """Where an S3 bucket is and how it is used."""
-
-    name: str
-    bucket: str
-    region: str = "us-east-1"
-    #: None: Amazon's own for the region.
-    endpoint_url: str | None = None
-    #: The same service as clients reach it, when that is another address.
-    public_endpoint_url: str | None = None
-    #: `https://bucket.host/key` instead of `https://host/bucket/key`. None: at Amazon only.
-    virtual_host: bool | None = None
-    #: What every key begins with in the bucket; empty, or ends with a slash.
-    prefix: str = ""
-    #: None: the default chain of boto3 (environment, shared files, roles).
-    credentials: Credentials | Callable[[], Credentials] | None = field(default=None, repr=False)
-    #: Ask the service for AES256; off for services that refuse the header.
-    encrypts_at_rest: bool = True
-    connect_timeout_seconds: float = 5.0
-    #: How long the service may be silent within a request.
-    idle_timeout_seconds: float = 60.0
-    copy_timeout_seconds: float = 900.0
-    retries_max: int = 3
-    retry_timeout_seconds: float = 60.0
-    #: Objects above this are copied in parts.
-    copy_whole_bytes_max: int = COPY_WHOLE_BYTES_MAX
-    copy_part_bytes: int = 1024**3
-
-    def endpoint(self, *, public: bool = False) -> Endpoint:
-        """The service's address, for this process or for clients."""
-        url = (self.public_endpoint_url if public else None) or self.endpoint_url
-        virtual_host = url is None if self.virtual_host is None else self.virtual_host
-        return Endpoint.from_url(url or f"https://s3.{self.region}.amazonaws.com", virtual_host=virtual_host)
-
-
-def default_credentials() -> Callable[[], Credentials]:
-    """The default chain of boto3: environment, shared files, container and instance roles.
-
-    The chain is searched at the first call, which may ask the network; its credentials renew themselves.
-    """
-    found: list[Any] = []
-
-    def current() -> Credentials:
-        if not found:
-            import boto3  # noqa: PLC0415 - half a second that only this chain needs
-
-            found.append(boto3.Session().get_credentials())
-        if found[0] is None:
-            found.clear()
-            raise StoreRefused(
-                "No credentials for S3 were found. Set the access and secret key in the settings, "
-                "or give this machine a role."
-            )
-        frozen = found[0].get_frozen_credentials()
-        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
-
-    return current
-
-
 class S3Store:
-    """A `Store` in a bucket of an S3 service, which also signs URLs."""
+    """A `Store` in a bucket of an S3 service, which also signs URLs, takes parts and grows objects."""
 
     def __init__(self, config: S3StoreConfig, clock: Clock | None = None) -> None:
         self._config = config
@@ -108,6 +66,11 @@ class S3Store:
             copy_seconds=config.copy_timeout_seconds,
         )
         self._access = SignedAccess(public, config.bucket, config.prefix, encrypts=config.encrypts_at_rest)
+        self._scratch = Scratch(config.scratch)
+        self._parts = S3Parts(
+            self._requests, headers=config.encryption_headers, page_entries_max=config.page_entries_max
+        )
+        self._growth = S3Growth(self._growth_tools())
         self._data = self._open_data()
 
     @property
@@ -178,12 +141,11 @@ class S3Store:
         """Copy inside the service, in parts when it is large."""
         target = self._full(target_key)
         source = await self._requests.head(self._full(source_key))
-        encryption = {"x-amz-server-side-encryption": "AES256"} if self._config.encrypts_at_rest else {}
         await copy_object(
             self._requests,
             source,
             target,
-            headers=encryption,
+            headers=self._config.encryption_headers,
             whole_bytes_max=self._config.copy_whole_bytes_max,
             part_bytes=self._config.copy_part_bytes,
         )
@@ -194,11 +156,14 @@ class S3Store:
         await self._requests.send("DELETE", self._full(key))
 
     async def list_objects(self, prefix: str = "") -> AsyncIterator[ObjectFacts]:
-        """Every object under a prefix, in key order; content types are not known here."""
-        skipped = len(self._config.prefix)
+        """Every object under a prefix, in key order; content types are not known here.
+
+        What belongs to bytes that still grow is not an object yet: see `list_growths`.
+        """
         async with aclosing(self._requests.list_objects(self._config.prefix + prefix)) as listed:
             async for facts in listed:
-                yield replace(facts, key=facts.key[skipped:])
+                if growing_key(facts.key) is None:
+                    yield replace(facts, key=self._bare(facts.key))
 
     async def check(self) -> None:
         """Write, read and remove a small object."""
@@ -211,6 +176,7 @@ class S3Store:
     async def close(self) -> None:
         """Give back connections."""
         await self._requests.close()
+        self._scratch.close()
 
     def ticket_post(self, limits: TicketLimits) -> Ticket:
         """A POST form (S3 POST policy) with which a client may write one object."""
@@ -231,13 +197,82 @@ class S3Store:
         """A presigned GET."""
         return self._access.get(key, expires_in_seconds, content_type, download_as)
 
+    def url_for(
+        self, method: str, key: str, expires_in_seconds: int, query: Iterable[tuple[str, str]] = ()
+    ) -> str:
+        """A presigned URL for any other request on this key."""
+        return self._access.any(method, key, expires_in_seconds, query)
+
     @property
     def client_origin(self) -> str:
         """Scheme, host and port of the service as a browser meets it."""
         return self._access.origin
 
+    async def create_parts(self, key: str, *, content_type: str | None = None) -> str:
+        """Begin a multipart upload; its id."""
+        return await self._parts.create(self._full(key), content_type)
+
+    async def put_part(self, key: str, upload_id: str, number: int, body: bytes) -> PartFacts:
+        """Write one part from this process."""
+        return await self._parts.put(self._full(key), upload_id, number, body)
+
+    async def list_parts(self, key: str, upload_id: str) -> AsyncIterator[PartFacts]:
+        """The parts that have arrived, by number."""
+        async with aclosing(self._parts.list_parts(self._full(key), upload_id)) as listed:
+            async for part in listed:
+                yield part
+
+    async def complete_parts(self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> ObjectFacts:
+        """Make these parts the object; see `TakesParts`. Asked again, it tells of the object made before."""
+        return replace(await self._parts.complete(self._full(key), upload_id, parts), key=key)
+
+    async def abort_parts(self, key: str, upload_id: str) -> None:
+        """Remove the parts; nothing happens where the upload is not known."""
+        await self._parts.abort(self._full(key), upload_id)
+
+    async def list_part_uploads(self, prefix: str = "") -> AsyncIterator[PartsUpload]:
+        """Every multipart upload under way under a prefix, those of growing objects included."""
+        async with aclosing(self._parts.list_uploads(self._config.prefix + prefix)) as listed:
+            async for upload in listed:
+                yield replace(upload, key=self._bare(upload.key))
+
+    async def grown(self, key: str, notes: GrowthNotes) -> int:
+        """How many bytes are safe: those that the notes tell of."""
+        self._full(key)
+        return S3Notes.read(notes).size_bytes
+
+    def growing(
+        self, key: str, notes: GrowthNotes, *, content_type: str | None = None
+    ) -> AbstractAsyncContextManager[Growing]:
+        """Go on appending; an object above 5 MiB gets the type given here."""
+        return self._growth.growing(self._full(key), notes, content_type)
+
+    async def finish_growth(
+        self, key: str, notes: GrowthNotes, *, content_type: str | None = None
+    ) -> ObjectFacts:
+        """Make the grown bytes the object; see `Grows`."""
+        return replace(await self._growth.finish(self._full(key), notes, content_type), key=key)
+
+    async def discard_growth(self, key: str, notes: GrowthNotes) -> None:
+        """Remove what has grown, also what no process lived to note."""
+        await self._growth.discard(self._full(key), notes)
+
+    async def list_growths(self, prefix: str = "") -> AsyncIterator[ObjectFacts]:
+        """What grows under a prefix: tails and multipart uploads."""
+        async with aclosing(self._growth.listed(self._config.prefix + prefix)) as listed:
+            async for facts in listed:
+                yield replace(facts, key=self._bare(facts.key))
+
     def _full(self, key: str) -> str:
         return self._config.prefix + check_key(key)
+
+    def _bare(self, full_key: str) -> str:
+        return full_key[len(self._config.prefix) :]
+
+    def _growth_tools(self) -> GrowthTools:
+        config = self._config
+        tails = S3Tails(self._requests, config.encryption_headers, config.patience)
+        return GrowthTools(self._requests, self._parts, tails, self._scratch, config.buffers, config.patience)
 
     async def _get(self, full: str, start: int, end: int | None) -> Any:
         """The service's answer, or None when the range begins past the end."""

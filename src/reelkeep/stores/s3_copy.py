@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from reelkeep.errors import StoreError, StoreUnavailable
 from reelkeep.stores.protocol import ObjectFacts
+from reelkeep.stores.s3_parts import completion
 from reelkeep.stores.s3_requests import S3Requests
 from reelkeep.stores.signer import encode_path
 
@@ -35,7 +36,11 @@ async def copy_object(
         etags = await _copy_parts(requests, source, target_key, upload_id, part_bytes)
         await _refuse_changed_source(requests, source)
         await requests.send(
-            "POST", target_key, query=[("uploadId", upload_id)], body=_completion(etags), long=True
+            "POST",
+            target_key,
+            query=[("uploadId", upload_id)],
+            body=completion(list(enumerate(etags, 1))),
+            long=True,
         )
     except BaseException:
         await asyncio.shield(asyncio.ensure_future(_abort(requests, target_key, upload_id)))
@@ -61,7 +66,7 @@ async def _copy_parts(
         query = [("partNumber", str(number)), ("uploadId", upload_id)]
         async with at_once:
             answer = await requests.send("PUT", target_key, query=query, headers=headers, long=True)
-        return requests.parse(answer).findtext("{*}ETag") or ""
+        return (requests.parse(answer).findtext("{*}ETag") or "").strip('"')
 
     starts = range(0, source.size_bytes, part_bytes)
     try:
@@ -88,14 +93,6 @@ async def _refuse_changed_source(requests: S3Requests, source: ObjectFacts) -> N
     """Look again: some services (Ceph 16) do not heed `x-amz-copy-source-if-match`."""
     if (await requests.head(source.key)).etag != source.etag:
         raise StoreUnavailable(f"The object {source.key!r} was replaced while it was copied.", key=source.key)
-
-
-def _completion(etags: list[str]) -> bytes:
-    parts = "".join(
-        f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
-        for number, etag in enumerate(etags, 1)
-    )
-    return f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
 
 
 async def _abort(requests: S3Requests, key: str, upload_id: str) -> None:

@@ -8,7 +8,14 @@ from typing import Any
 import httpx
 from obstore.exceptions import BaseError
 
-from reelkeep.errors import ObjectNotFound, StoreError, StoreFull, StoreRefused, StoreUnavailable
+from reelkeep.errors import (
+    ObjectNotFound,
+    StoreError,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
+    WrongBytes,
+)
 
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
@@ -22,6 +29,14 @@ _TEMPORARY = {
     "InternalError",
 }
 _FULL = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull"}
+#: What a completion says of parts: the `check` that failed, and the cure.
+_PARTS = {
+    "InvalidPart": ("part", "A part is missing or has another etag: list the parts and send that one again."),
+    "EntityTooSmall": (
+        "part_size",
+        "A part that is not the last has less than 5 MiB: send it again, longer.",
+    ),
+}
 _CURES = {
     "NoSuchBucket": "Create the bucket or correct its name in the settings.",
     "InvalidAccessKeyId": "The service does not know the access key: correct it in the settings.",
@@ -45,6 +60,14 @@ def of_answer(bucket: str, key: str, status: int, body: str) -> StoreError:
     )
     if code in _FULL or status == 507:
         return StoreFull(f"{said} Its storage is full: make room, or raise the quota.", **facts)
+    if code in _PARTS:
+        check, cure = _PARTS[code]
+        return WrongBytes(f"{said} {cure}", check=check, **facts)
+    if code == "NoSuchUpload":
+        return ObjectNotFound(
+            f"There is no upload in parts of {key!r} in the bucket {bucket!r} under this id (any more).",
+            **facts,
+        )
     if status == 404 and code != "NoSuchBucket":
         return ObjectNotFound(f"There is no object {key!r} in the bucket {bucket!r}.", **facts)
     if code in _TEMPORARY or status in (408, 429) or status >= 500:

@@ -2,7 +2,8 @@
 
 import asyncio
 import xml.etree.ElementTree as ET
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
@@ -12,7 +13,20 @@ import httpx
 from reelkeep.errors import StoreUnavailable
 from reelkeep.stores import s3_errors
 from reelkeep.stores.protocol import ObjectFacts
-from reelkeep.stores.signer import Pairs, Signer
+from reelkeep.stores.signer import EMPTY_PAYLOAD, Pairs, Signer
+
+#: Longer bodies are hashed in a thread.
+_HASH_HERE_BYTES = 256 * 1024
+_READ_PIECE_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Bytes to send that do not lie in memory; `pieces` begins anew each time."""
+
+    size_bytes: int
+    sha256: str
+    pieces: Callable[[], AsyncIterator[bytes]]
 
 
 class S3Requests:
@@ -34,39 +48,51 @@ class S3Requests:
         *,
         query: Pairs = (),
         headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
+        body: bytes | Body = b"",
         long: bool = False,
     ) -> httpx.Response:
         """The service's answer, or the `StoreError` that its refusal means."""
-        # Credentials of a role are renewed over the network, by code that blocks.
-        await asyncio.to_thread(self._signer.credentials)
-        url, signed = self._signer.sign_request(
-            method,
-            self.bucket,
-            key,
-            query=query,
-            headers=headers,
-            payload_sha256=sha256(body).hexdigest(),
-        )
+        content: bytes | AsyncIterator[bytes]
+        if isinstance(body, Body):
+            payload, content = body.sha256, body.pieces()
+        else:
+            payload, content = await _digest(body), body
+        url, signed = await self._sign(method, key, query, headers, payload)
+        if isinstance(body, Body):
+            signed["content-length"] = str(body.size_bytes)
         timeout = self._copy_timeout if long else self._timeout
         with s3_errors.translated(self.bucket, key or ""):
-            answer = await self._client.request(method, url, headers=signed, content=body, timeout=timeout)
-        # A copy that fails half-way says so in the body of a 200.
+            answer = await self._client.request(method, url, headers=signed, content=content, timeout=timeout)
+        # A copy or completion that fails half-way says so in the body of a 200.
         if not answer.is_success or (long and b"<Error>" in answer.content):
             status = answer.status_code if not answer.is_success else 500
             raise s3_errors.of_answer(self.bucket, key or "", status, answer.text)
         return answer
 
+    async def read(self, key: str, size_bytes: int) -> AsyncGenerator[bytes, None]:
+        """The first bytes of an object, in pieces; a short answer raises `StoreUnavailable`."""
+        wanted = {"accept-encoding": "identity", "range": f"bytes=0-{size_bytes - 1}"}
+        url, signed = await self._sign("GET", key, (), wanted, EMPTY_PAYLOAD)
+        with s3_errors.translated(self.bucket, key):
+            async with self._client.stream("GET", url, headers=signed) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                    raise s3_errors.of_answer(self.bucket, key, answer.status_code, answer.text)
+                async for piece in answer.aiter_raw(_READ_PIECE_BYTES):
+                    yield piece
+
+    async def _sign(
+        self, method: str, key: str | None, query: Pairs, headers: Mapping[str, str] | None, payload: str
+    ) -> tuple[str, dict[str, str]]:
+        # Credentials of a role are renewed over the network, by code that blocks.
+        await asyncio.to_thread(self._signer.credentials)
+        return self._signer.sign_request(
+            method, self.bucket, key, query=query, headers=headers, payload_sha256=payload
+        )
+
     async def head(self, key: str) -> ObjectFacts:
         """The facts of an object, or `ObjectNotFound`."""
-        headers = (await self.send("HEAD", key)).headers
-        return ObjectFacts(
-            key=key,
-            size_bytes=int(headers["content-length"]),
-            content_type=headers.get("content-type"),
-            etag=headers.get("etag", "").strip('"'),
-            modified_at=parsedate_to_datetime(headers["last-modified"]).astimezone(UTC),
-        )
+        return facts_of(key, await self.send("HEAD", key))
 
     async def list_objects(self, prefix: str) -> AsyncGenerator[ObjectFacts, None]:
         """Every object whose key begins with `prefix`, in key order, a thousand a request."""
@@ -95,6 +121,24 @@ class S3Requests:
     async def close(self) -> None:
         """Give back connections."""
         await self._client.aclose()
+
+
+def facts_of(key: str, answer: httpx.Response) -> ObjectFacts:
+    """The facts of an object that the answer to a HEAD tells."""
+    headers = answer.headers
+    return ObjectFacts(
+        key=key,
+        size_bytes=int(headers["content-length"]),
+        content_type=headers.get("content-type"),
+        etag=headers.get("etag", "").strip('"'),
+        modified_at=parsedate_to_datetime(headers["last-modified"]).astimezone(UTC),
+    )
+
+
+async def _digest(body: bytes) -> str:
+    if len(body) <= _HASH_HERE_BYTES:
+        return sha256(body).hexdigest()
+    return (await asyncio.to_thread(sha256, body)).hexdigest()
 
 
 def _listed(entry: ET.Element) -> ObjectFacts:

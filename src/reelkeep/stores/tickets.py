@@ -1,6 +1,7 @@
 """Tickets and links that a signer makes; the local and the S3 store share them."""
 
 import base64
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -57,6 +58,18 @@ class SignedAccess:
             query.append(("response-content-disposition", attachment(download_as)))
         return self._signer.presign(
             "GET",
+            self._bucket,
+            self._prefix + check_key(key),
+            expires_in_seconds=expires_in_seconds,
+            query=query,
+        )
+
+    def any(
+        self, method: str, key: str, expires_in_seconds: int, query: Iterable[tuple[str, str]] = ()
+    ) -> str:
+        """A presigned URL for any other request on this key; its method and whole query are signed."""
+        return self._signer.presign(
+            method,
             self._bucket,
             self._prefix + check_key(key),
             expires_in_seconds=expires_in_seconds,

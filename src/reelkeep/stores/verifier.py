@@ -83,18 +83,18 @@ def verify_query(request: SignedRequest, find: FindCredentials, region: str, now
     if len(query) != len(request.query):
         raise S3Refusal("AuthorizationQueryParametersError", "A query parameter is given more than once.")
     _check_algorithm(query.get("X-Amz-Algorithm"))
-    credentials, day = _credentials(query.get("X-Amz-Credential", ""), find, region)
+    credentials, day = credentials_of(query.get("X-Amz-Credential", ""), find, region)
     timestamp = query.get("X-Amz-Date", "")
-    _check_token(query.get("X-Amz-Security-Token"), credentials)
+    check_token(query.get("X-Amz-Security-Token"), credentials)
     _check_age(_signed_at(timestamp, day), query.get("X-Amz-Expires", ""), now)
-    signed = _signed_headers(request.headers, query.get("X-Amz-SignedHeaders", ""), request.host)
+    signed = signed_headers(request.headers, query.get("X-Amz-SignedHeaders", ""), request.host)
     pairs = [(encode(n), encode(v)) for n, v in request.query if n != "X-Amz-Signature"]
     text = string_to_sign(
         timestamp,
         region,
         canonical_request(request.method, request.path, pairs, signed, UNSIGNED_PAYLOAD),
     )
-    _compare(signature(credentials.secret_key, day, region, text), query["X-Amz-Signature"])
+    compare(signature(credentials.secret_key, day, region, text), query["X-Amz-Signature"])
 
 
 def verify_policy(fields: Mapping[str, str], find: FindCredentials, region: str, now: datetime) -> PostPolicy:
@@ -107,10 +107,10 @@ def verify_policy(fields: Mapping[str, str], find: FindCredentials, region: str,
                 "If it is specified, please check the order of the fields.",
             )
     _check_algorithm(fields["x-amz-algorithm"])
-    credentials, day = _credentials(fields["x-amz-credential"], find, region)
-    _check_token(fields.get("x-amz-security-token"), credentials)
+    credentials, day = credentials_of(fields["x-amz-credential"], find, region)
+    check_token(fields.get("x-amz-security-token"), credentials)
     _signed_at(fields["x-amz-date"], day)
-    _compare(signature(credentials.secret_key, day, region, fields["policy"]), fields["x-amz-signature"])
+    compare(signature(credentials.secret_key, day, region, fields["policy"]), fields["x-amz-signature"])
     return _read_policy(fields["policy"], now)
 
 
@@ -119,13 +119,19 @@ def _check_algorithm(algorithm: str | None) -> None:
         raise S3Refusal("AuthorizationQueryParametersError", f"X-Amz-Algorithm only supports {ALGORITHM!r}.")
 
 
-def _credentials(scope: str, find: FindCredentials, region: str) -> tuple[Credentials, str]:
+def access_key_of(scope: str) -> str:
+    """The access key that a scope names; nothing is checked yet."""
+    return scope.rsplit("/", 4)[0]
+
+
+def credentials_of(
+    scope: str, find: FindCredentials, region: str, code: str = "AuthorizationQueryParametersError"
+) -> tuple[Credentials, str]:
     """The credentials a scope names, and its day."""
     access_key, *rest = scope.rsplit("/", 4)
     if len(rest) != 4 or rest[1:] != [region, "s3", "aws4_request"]:
         raise S3Refusal(
-            "AuthorizationQueryParametersError",
-            f"Error parsing the X-Amz-Credential parameter; it must be KEY/DAY/{region}/s3/aws4_request.",
+            code, f"Error parsing the credential; it must be KEY/DAY/{region}/s3/aws4_request.", Region=region
         )
     credentials = find(access_key)
     if credentials is None:
@@ -133,7 +139,8 @@ def _credentials(scope: str, find: FindCredentials, region: str) -> tuple[Creden
     return credentials, rest[0]
 
 
-def _check_token(token: str | None, credentials: Credentials) -> None:
+def check_token(token: str | None, credentials: Credentials) -> None:
+    """Refuse temporary credentials without their token, and a token that is not theirs."""
     if not hmac.compare_digest((token or "").encode(), (credentials.session_token or "").encode()):
         raise S3Refusal("InvalidToken", "The provided token is malformed or otherwise invalid.")
 
@@ -159,17 +166,24 @@ def _check_age(signed_at: datetime, expires: str, now: datetime) -> None:
             f"X-Amz-Expires must be a number of seconds, at most {EXPIRES_SECONDS_MAX} (a week).",
         )
     if signed_at - now > CLOCK_SKEW:
-        raise S3Refusal(
-            "RequestTimeTooSkewed",
-            "The difference between the request time and the current time is too large.",
-            RequestTime=signed_at.isoformat(),
-            ServerTime=now.isoformat(),
-        )
+        raise too_skewed(signed_at, now)
     if now >= signed_at + timedelta(seconds=int(expires)):
         raise S3Refusal("AccessDenied", "Request has expired", ServerTime=now.isoformat())
 
 
-def _signed_headers(headers: Mapping[str, str], names: str, host: str) -> dict[str, str]:
+def too_skewed(signed_at: datetime, now: datetime) -> S3Refusal:
+    """The refusal of a signer whose clock is wrong."""
+    return S3Refusal(
+        "RequestTimeTooSkewed",
+        "The difference between the request time and the current time is too large. Set your clock.",
+        RequestTime=signed_at.strftime("%Y%m%dT%H%M%SZ"),
+        ServerTime=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        MaxAllowedSkewMilliseconds=str(int(CLOCK_SKEW.total_seconds() * 1000)),
+    )
+
+
+def signed_headers(headers: Mapping[str, str], names: str, host: str) -> dict[str, str]:
+    """The headers that were signed; refuses when one that has to be was not."""
     wanted = names.split(";")
     unsigned = [name for name in headers if name.startswith("x-amz-") and name not in wanted]
     if "host" not in wanted or unsigned:
@@ -181,7 +195,8 @@ def _signed_headers(headers: Mapping[str, str], names: str, host: str) -> dict[s
     return {name: host if name == "host" else headers.get(name, "") for name in wanted}
 
 
-def _compare(expected: str, given: str) -> None:
+def compare(expected: str, given: str) -> None:
+    """Refuse a signature that is not the one expected, in constant time."""
     if not hmac.compare_digest(expected.encode(), given.encode()):
         raise S3Refusal(
             "SignatureDoesNotMatch",

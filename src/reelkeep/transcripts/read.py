@@ -49,6 +49,16 @@ async def newest_transcript(
     return found
 
 
+async def which_have_words(
+    session: AsyncSession, organization_id: UUID, recording_ids: Sequence[UUID]
+) -> set[UUID]:
+    """Those of several recordings that have a transcript."""
+    query = select(Transcript.recording_id).where(
+        Transcript.organization_id == organization_id, Transcript.recording_id.in_(recording_ids)
+    )
+    return set(await session.scalars(query))
+
+
 async def read_transcript(session: AsyncSession, organization_id: UUID, recording_id: UUID) -> Spoken:
     """The newest version; `TRANSCRIPT_NOT_READY` while it is being made, `TRANSCRIPT_NOT_FOUND` after."""
     recording = await get_recording(session, organization_id, recording_id)

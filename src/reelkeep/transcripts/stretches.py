@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,40 +18,33 @@ from reelkeep.speech.wire import result_from
 from reelkeep.transcripts.models import FinishedStretch
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The stretches of a recording, and the digest of all that their words depend on."""
-
-    digest: str
-    stretches: Sequence[Stretch]
-
-
-def make_plan(located: Located, chosen: Chosen, options: Options, stretches: Sequence[Stretch]) -> Plan:
-    """The plan of transcribing these stretches of this blob with this engine."""
+def digest_of(located: Located, chosen: Chosen, options: Options, stretch: Stretch) -> str:
+    """Of all that the words of a stretch depend on: the bytes, the cut, the engine and what it is asked."""
     depends_on: dict[str, Any] = {
         "blob": str(located.blob_id),
         "engine": asdict(chosen.engine.spec),
         "model": chosen.ready.model,
         "options": asdict(options),
-        "stretches": [asdict(stretch) for stretch in stretches],
+        "stretch": asdict(stretch),
     }
-    digest = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
-    return Plan(digest, stretches)
+    return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
 
 
-async def finished_results(runtime: Runtime, run: Run, plan: Plan) -> dict[int, StretchResult]:
-    """What earlier runs of this very plan have finished, by the stretch's index."""
+async def finished_results(
+    runtime: Runtime, organization_id: UUID, recording_id: UUID
+) -> dict[str, StretchResult]:
+    """What earlier runs have finished, by the stretch's digest."""
     query = select(FinishedStretch).where(
-        FinishedStretch.organization_id == run.organization_id,
-        FinishedStretch.recording_id == run.recording_id,
-        FinishedStretch.plan == plan.digest,
+        FinishedStretch.organization_id == organization_id, FinishedStretch.recording_id == recording_id
     )
-    async with runtime.database.work(run.organization_id) as session:
+    async with runtime.database.work(organization_id) as session:
         rows = (await session.scalars(query)).all()
-    return {row.position: result_from(row.result) for row in rows}
+    return {row.plan: result_from(row.result) for row in rows}
 
 
-async def keep_finished(runtime: Runtime, run: Run, plan: Plan, position: int, result: StretchResult) -> None:
+async def keep_finished(
+    runtime: Runtime, run: Run, digest: str, position: int, result: StretchResult
+) -> None:
     """Keep one stretch's words; raises `RunLost` when another worker has the step."""
     async with runtime.database.work(run.organization_id) as session:
         await hold(session, run)
@@ -59,7 +52,7 @@ async def keep_finished(runtime: Runtime, run: Run, plan: Plan, position: int, r
             FinishedStretch(
                 organization_id=run.organization_id,
                 recording_id=run.recording_id,
-                plan=plan.digest,
+                plan=digest,
                 position=position,
                 result=asdict(result),
             )

@@ -2,21 +2,27 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from reelkeep.blobs.keys import incoming_key
+from reelkeep.blobs.usage import reserve_usage
 from reelkeep.clock import new_id
 from reelkeep.recordings.create import NewRecording, create_recording
 from reelkeep.recordings.models import Recording
+from reelkeep.recordings.steps import FETCH, enqueue_for_recording
 from reelkeep.runtime import Runtime
+from reelkeep.settings import POST_BYTES_MAX, Settings
 from reelkeep.stores.protocol import Ticket, TicketLimits
-from reelkeep.uploads.limits import check_size, check_type
-from reelkeep.uploads.models import Upload, UploadMethod
+from reelkeep.uploads.estimate import estimate_bytes
+from reelkeep.uploads.limits import ONE_REQUEST, Limits, check_declared, load_limits, plain_type
+from reelkeep.uploads.models import GROWING, Upload, UploadMethod
+from reelkeep.uploads.parts import part_size_of
 
 # An upload is looked at for the first time this long after its ticket was given.
 FIRST_SWEEP = timedelta(minutes=2)
+#: Those that a client may go on with after a long break.
+SEVERAL_GOES = (*GROWING, UploadMethod.MULTIPART, UploadMethod.URL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,46 +31,95 @@ class Given:
 
     recording_id: UUID
     upload_id: UUID
-    ticket: Ticket
+    method: UploadMethod
+    #: None where the bytes come in several goes, to an address of ours.
+    ticket: Ticket | None
     incoming_key: str
     bucket: str
     expires_in_seconds: int
     size_bytes_max: int
+    #: Of a multipart upload.
+    part_size_bytes: int | None = None
+    multipart_id: str | None = None
 
 
 async def initiate_upload(
     runtime: Runtime, organization_id: UUID, actor_user_id: UUID, new: NewRecording, method: UploadMethod
 ) -> Given:
-    """Give a ticket for one new recording in the store that takes new bytes.
-
-    Raises `UNSUPPORTED_TYPE` and `UPLOAD_TOO_LARGE` before anything is written.
-    """
-    settings = runtime.settings
-    check_type(settings, new.content_type)
-    check_size(new.size_bytes, settings.upload_size_bytes_max)
-    store_name = runtime.stores.primary_name
-    async with runtime.database.work(organization_id) as session:
-        recording = create_recording(session, organization_id, actor_user_id, new)
-        await session.flush()
-        upload = open_upload(session, runtime, recording, new, method)
-    return Given(
-        recording_id=recording.id,
-        upload_id=upload.id,
-        ticket=_ticket(runtime, upload, new.sha256),
-        incoming_key=upload.incoming_key,
-        bucket=runtime.stores.get(store_name).bucket,
-        expires_in_seconds=settings.upload_expires_in_seconds,
-        size_bytes_max=upload.size_bytes_max,
+    """Give a ticket for one new recording in the store that takes new bytes; raises as `begin_upload`."""
+    return given_for(
+        runtime, await begin_upload(runtime, organization_id, actor_user_id, new, method), new.sha256
     )
 
 
-def open_upload(
-    session: AsyncSession, runtime: Runtime, recording: Recording, new: NewRecording, method: UploadMethod
+async def begin_upload(
+    runtime: Runtime,
+    organization_id: UUID,
+    actor_user_id: UUID | None,
+    new: NewRecording,
+    method: UploadMethod,
+    *,
+    source_url: str | None = None,
+    fetch: dict[str, Any] | None = None,
 ) -> Upload:
-    """Add an upload to the current unit of work."""
+    """Begin an upload of a new recording, within the organization's limits: the way in for every method.
+
+    Raises `UNSUPPORTED_TYPE`, `UPLOAD_TOO_LARGE`, `MEDIA_TOO_LONG`, `QUOTA_EXCEEDED`, `UPLOADS_OPEN_MAX` and
+    `RATE_LIMITED`; then nothing is written.
+    """
+    async with runtime.database.work(organization_id) as session:
+        limits = await load_limits(session, runtime.settings, organization_id, new.recording_type)
+        check_declared(limits, new, method)
+        recording = await create_recording(session, organization_id, actor_user_id, new)
+        await session.flush()
+        upload = _upload(runtime, recording, new, method, limits)
+        upload.source_url, upload.fetch = source_url, fetch or {}
+        session.add(upload)
+        await session.flush()
+        if source_url is not None:
+            await enqueue_for_recording(session, FETCH, organization_id, recording.id)
+        await reserve_usage(session, organization_id, upload.size_bytes_reserved, limits.ceiling(method))
+    return upload
+
+
+def given_for(runtime: Runtime, upload: Upload, sha256: str | None) -> Given:
+    """A ticket for an upload that is open, whether it is its first or not."""
+    method = UploadMethod(upload.method)
+    return Given(
+        recording_id=upload.recording_id,
+        upload_id=upload.id,
+        method=method,
+        ticket=_ticket(runtime, upload, sha256) if method in ONE_REQUEST else None,
+        incoming_key=upload.incoming_key,
+        bucket=runtime.stores.get(upload.store).bucket,
+        expires_in_seconds=lasts_seconds(runtime.settings, method),
+        size_bytes_max=upload.size_bytes_max,
+        part_size_bytes=part_size_of(upload) if method == UploadMethod.MULTIPART else None,
+        multipart_id=upload.multipart_id,
+    )
+
+
+def lasts_seconds(settings: Settings, method: UploadMethod) -> int:
+    """How long an upload of this method stays open with nothing happening."""
+    if method in SEVERAL_GOES:
+        return settings.upload_resumable_expires_in_seconds
+    return settings.upload_expires_in_seconds
+
+
+def bytes_to_hold(
+    size_bytes: int | None, content_type: str, duration_seconds: float | None, size_bytes_max: int
+) -> int:
+    """Space to hold for an upload: as declared, else as estimated."""
+    return size_bytes or estimate_bytes(plain_type(content_type), duration_seconds, size_bytes_max)
+
+
+def _upload(
+    runtime: Runtime, recording: Recording, new: NewRecording, method: UploadMethod, limits: Limits
+) -> Upload:
     now = runtime.clock.now()
     organization_id, upload_id = recording.organization_id, new_id()
-    upload = Upload(
+    wanted = bytes_to_hold(new.size_bytes, new.content_type, new.duration_seconds, limits.size_bytes_max)
+    return Upload(
         organization_id=organization_id,
         id=upload_id,
         recording_id=recording.id,
@@ -72,13 +127,12 @@ def open_upload(
         store=runtime.stores.primary_name,
         incoming_key=incoming_key(organization_id, upload_id),
         content_type=new.content_type,
-        size_bytes_max=runtime.settings.upload_size_bytes_max,
+        size_bytes_max=limits.size_bytes_max,
         size_bytes_declared=new.size_bytes,
-        expires_at=now + timedelta(seconds=runtime.settings.upload_expires_in_seconds),
+        size_bytes_reserved=wanted,
+        expires_at=now + timedelta(seconds=lasts_seconds(runtime.settings, method)),
         sweep_after=now + FIRST_SWEEP,
     )
-    session.add(upload)
-    return upload
 
 
 def _ticket(runtime: Runtime, upload: Upload, sha256: str | None) -> Ticket:
@@ -86,7 +140,7 @@ def _ticket(runtime: Runtime, upload: Upload, sha256: str | None) -> Ticket:
         key=upload.incoming_key,
         content_type=upload.content_type,
         expires_in_seconds=runtime.settings.upload_expires_in_seconds,
-        size_bytes_max=upload.size_bytes_declared or upload.size_bytes_max,
+        size_bytes_max=upload.size_bytes_declared or min(upload.size_bytes_max, POST_BYTES_MAX),
         size_bytes_min=upload.size_bytes_declared or 1,
         sha256=sha256,
     )

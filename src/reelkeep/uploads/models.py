@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reelkeep.db.base import Base, TenantTable, tenant_reference
@@ -75,6 +76,9 @@ class Upload(TenantTable, Base):
         comment="fence: the request that may append; a newer one takes it over"
     )
     source_url: Mapped[str | None] = mapped_column(comment="what a worker fetches; emptied at the end")
+    fetch: Mapped[dict[str, Any]] = mapped_column(
+        default=dict, server_default="{}", comment="what a worker that fetches leaves for the next one"
+    )
     error_code: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(comment="when the ticket stops working")
@@ -92,7 +96,8 @@ class UploadLimits(TenantTable, Base):
     __table_args__ = (UniqueConstraint("organization_id", "recording_type"),)
 
     recording_type: Mapped[str] = mapped_column(default="")
-    content_types: Mapped[list[Any] | None]
+    # A None is SQL's null, never JSON's.
+    content_types: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
     size_bytes_max: Mapped[int | None]
     duration_seconds_max: Mapped[int | None]
     uploads_open_max: Mapped[int | None] = mapped_column(comment="only in the row for all types")

@@ -10,21 +10,21 @@ that no ticket can write; sealing again makes another. After it the upload is se
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.blobs.find import Located, located
 from reelkeep.blobs.keep import KeptBytes, insert_blob
 from reelkeep.blobs.keys import blob_key
 from reelkeep.blobs.models import BlobKind
+from reelkeep.blobs.usage import settle_usage
 from reelkeep.clock import new_id
 from reelkeep.errors import (
     Conflict,
     ErrorCode,
-    Invalid,
-    NotFound,
     ObjectNotFound,
     ReelkeepError,
     StoreError,
@@ -32,9 +32,9 @@ from reelkeep.errors import (
 )
 from reelkeep.events.append import append
 from reelkeep.logs import get_logger
-from reelkeep.media.sniff import sniff, types_agree
 from reelkeep.recordings.advance import Standing, lock_recording, write_standing
-from reelkeep.recordings.models import Recording, Status, Step
+from reelkeep.recordings.duplicates import older_with_same_bytes
+from reelkeep.recordings.models import Recording, Status, Step, StepKind
 from reelkeep.recordings.steps import (
     MEDIA,
     SEAL,
@@ -44,16 +44,16 @@ from reelkeep.recordings.steps import (
 )
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import ObjectFacts, Store
-from reelkeep.uploads.limits import check_size, plain_type
-from reelkeep.uploads.models import Upload, UploadState
+from reelkeep.uploads.ending import SEALABLE, Taken, refuse, take_upload
+from reelkeep.uploads.find import Promised, load_promised, refused_before, upload_of
+from reelkeep.uploads.look import check_digest, check_length, look_inside
+from reelkeep.uploads.models import GROWING, Upload, UploadState
+from reelkeep.uploads.parts import Parts, noted, put_together
+from reelkeep.uploads.ripen import ripen
 
 log = get_logger(__name__)
 
-SNIFF_BYTES = 64 * 1024
 PENDING_RETRY_SECONDS = 5
-
-#: An expired upload whose bytes did come is sealed all the same: nothing that arrived is lost.
-SEALABLE = (UploadState.OPEN, UploadState.EXPIRED)
 
 #: Refusals that no waiting or sending again under the same ticket can mend.
 FINAL = frozenset({ErrorCode.UPLOAD_TOO_LARGE, ErrorCode.TYPE_MISMATCH, ErrorCode.UNSUPPORTED_TYPE})
@@ -66,6 +66,8 @@ class Claims:
     size_bytes: int | None = None
     duration_seconds: float | None = None
     recording_metadata: dict[str, object] | None = None
+    #: Of a multipart upload: number and ETag of each part, ascending.
+    parts: Parts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +84,18 @@ async def complete_upload(
 ) -> Sealed | None:
     """Seal the recording's upload, or raise what is wrong with it; None when it was sealed already.
 
-    Raises `UPLOAD_INCOMPLETE` (no bytes yet), `UPLOAD_SIZE_MISMATCH` and `UPLOAD_DIGEST_MISMATCH` (send
-    again under the same ticket), `UPLOAD_TOO_LARGE`, `UNSUPPORTED_TYPE` and `TYPE_MISMATCH` (final: the
-    recording fails with the reason), and `SEAL_PENDING` when the copy outlasts the request: a job goes on.
+    Raises `UPLOAD_INCOMPLETE` (no bytes yet), `PART_INVALID`, `UPLOAD_SIZE_MISMATCH` and
+    `UPLOAD_DIGEST_MISMATCH` (send again under the same ticket), `UPLOAD_TOO_LARGE`, `UNSUPPORTED_TYPE` and
+    `TYPE_MISMATCH` (final: the recording fails with the reason), `QUOTA_EXCEEDED` (more came than was
+    held for it; the bytes wait), and `SEAL_PENDING` when it outlasts the request: a job goes on.
     """
+    claims = claims or Claims()
     try:
         async with asyncio.timeout(runtime.settings.seal_seconds_max):
-            return await seal(runtime, organization_id, recording_id, claims or Claims())
+            return await seal(runtime, organization_id, recording_id, claims)
     except (TimeoutError, StoreUnavailable) as error:
-        log.info("seal handed to a job", recording_id=str(recording_id), exc_info=error)
-        async with runtime.database.work(organization_id) as session:
-            await enqueue_once_for_recording(session, SEAL, organization_id, recording_id)
+        log.info("seal handed to a job", recording_id=str(recording_id), reason=repr(error))
+        await _hand_to_a_job(runtime, organization_id, recording_id, claims)
         raise StoreUnavailable(
             "The store needs longer to make the bytes durable; keep your copy and ask again shortly.",
             ErrorCode.SEAL_PENDING,
@@ -101,23 +104,45 @@ async def complete_upload(
         ) from error
 
 
+async def _hand_to_a_job(runtime: Runtime, organization_id: UUID, recording_id: UUID, claims: Claims) -> None:
+    """The job knows what the client does not say again: which parts the bytes are."""
+    async with runtime.database.work(organization_id) as session:
+        if claims.parts:
+            await session.execute(
+                update(Upload)
+                .where(
+                    Upload.organization_id == organization_id,
+                    Upload.recording_id == recording_id,
+                    Upload.state.in_(SEALABLE),
+                )
+                .values(growth=noted(claims.parts))
+            )
+        await enqueue_once_for_recording(session, SEAL, organization_id, recording_id)
+
+
 async def seal(runtime: Runtime, organization_id: UUID, recording_id: UUID, claims: Claims) -> Sealed | None:
     """Seal without a limit on time; see `complete_upload`."""
     async with runtime.database.work(organization_id) as session:
-        upload, sha256_declared = await _promised(session, organization_id, recording_id)
+        promised = await load_promised(session, runtime, organization_id, recording_id)
+    upload = promised.upload
     if upload.state == UploadState.SEALED:
         await _take_late_claims(runtime, upload, claims)
         return None
     if upload.state not in SEALABLE:
-        raise await _refused_before(runtime, upload)
+        raise await refused_before(runtime, upload)
     try:
-        kept = await _put_in_place(runtime, upload, sha256_declared, claims)
+        kept = await _put_in_place(runtime, promised, claims)
     except ReelkeepError as error:
         if error.code in FINAL:
             await refuse(runtime, upload, error)
         raise
     store = runtime.stores.get(upload.store)
-    if sealed := await _commit(runtime, upload, kept, claims):
+    try:
+        sealed = await _commit(runtime, promised, kept, claims)
+    except ReelkeepError:
+        await _tidy(store, kept.key)
+        raise
+    if sealed:
         await _tidy(store, upload.incoming_key)
         return sealed
     await _tidy(store, kept.key)
@@ -125,42 +150,12 @@ async def seal(runtime: Runtime, organization_id: UUID, recording_id: UUID, clai
     return None
 
 
-async def upload_of(session: AsyncSession, organization_id: UUID, recording_id: UUID) -> Upload:
-    """The recording's newest upload, or `UPLOAD_NOT_FOUND`."""
-    upload, _ = await _promised(session, organization_id, recording_id)
-    return upload
-
-
-async def _promised(
-    session: AsyncSession, organization_id: UUID, recording_id: UUID
-) -> tuple[Upload, bytes | None]:
-    """The recording's newest upload and the SHA-256 that was declared for it."""
-    query = (
-        select(Upload, Recording.sha256_declared)
-        .join(
-            Recording,
-            (Recording.organization_id == Upload.organization_id) & (Recording.id == Upload.recording_id),
-        )
-        .where(Upload.organization_id == organization_id, Upload.recording_id == recording_id)
-        .order_by(Upload.id.desc())
-        .limit(1)
-    )
-    row = (await session.execute(query)).first()
-    if row is None:
-        raise NotFound(
-            "No upload belongs to this recording, or it is not yours to see.",
-            ErrorCode.UPLOAD_NOT_FOUND,
-            recording_id=str(recording_id),
-        )
-    return row.Upload, row.sha256_declared
-
-
 async def _agree_with_winner(runtime: Runtime, upload: Upload, claims: Claims) -> None:
     """Success when the other one sealed; the other one's refusal when it refused."""
     async with runtime.database.work(upload.organization_id) as session:
         now_is = await upload_of(session, upload.organization_id, upload.recording_id)
     if now_is.state != UploadState.SEALED:
-        raise await _refused_before(runtime, now_is)
+        raise await refused_before(runtime, now_is)
     await _take_late_claims(runtime, upload, claims)
 
 
@@ -169,7 +164,7 @@ async def _take_late_claims(runtime: Runtime, upload: Upload, claims: Claims) ->
 
     Raises `UPLOAD_SIZE_MISMATCH` when it believes that it sent other bytes: it must keep its own copy.
     """
-    if claims == Claims():
+    if replace(claims, parts=None) == Claims():
         return
     async with runtime.database.work(upload.organization_id) as session:
         recording = await lock_recording(session, upload.organization_id, upload.recording_id)
@@ -189,135 +184,124 @@ async def _take_late_claims(runtime: Runtime, upload: Upload, claims: Claims) ->
         _take_claims(recording, claims)
 
 
-async def _refused_before(runtime: Runtime, upload: Upload) -> ReelkeepError:
-    async with runtime.database.work(upload.organization_id) as session:
-        recording = await session.get(Recording, (upload.organization_id, upload.recording_id))
-    message = recording.failure_message if recording else None
-    return Conflict(
-        message or "This upload was refused; start a new one.",
-        ErrorCode(upload.error_code or ErrorCode.RECORDING_STATE),
-        recording_id=str(upload.recording_id),
-    )
-
-
-async def _put_in_place(
-    runtime: Runtime, upload: Upload, sha256_declared: bytes | None, claims: Claims
-) -> KeptBytes:
+async def _put_in_place(runtime: Runtime, promised: Promised, claims: Claims) -> KeptBytes:
     """Copy out of `incoming/` to a key of this attempt, and look at the copy, which no ticket can change."""
+    upload = promised.upload
     store = runtime.stores.get(upload.store)
-    _check_length(await _incoming_facts(store, upload), upload, claims)
+    check_length(await _incoming_facts(runtime, upload, claims), upload, claims.size_bytes)
     blob_id = new_id()
     key = blob_key(upload.organization_id, upload.recording_id, blob_id)
     try:
         facts = await store.copy(upload.incoming_key, key)
-        _check_length(facts, upload, claims)
-        _check_digest(facts, sha256_declared)
-        content_type = await _look(store, key, facts, upload)
+        check_length(facts, upload, claims.size_bytes)
+        check_digest(facts, promised.sha256_declared)
+        content_type = await look_inside(store, facts, upload, promised.limits)
     except BaseException:
         await asyncio.shield(_tidy(store, key))
         raise
     return KeptBytes(blob_id, store.name, key, facts.size_bytes, content_type, facts.sha256)
 
 
-async def _incoming_facts(store: Store, upload: Upload) -> ObjectFacts:
+async def _incoming_facts(runtime: Runtime, upload: Upload, claims: Claims) -> ObjectFacts:
+    """The incoming object, made of its parts first where there are some; `UPLOAD_INCOMPLETE` without any."""
+    store = runtime.stores.get(upload.store)
+    await ripen(runtime, upload)
+    if upload.multipart_id and claims.parts:
+        await put_together(runtime, upload, claims.parts, None)
     try:
         return await store.head(upload.incoming_key)
     except ObjectNotFound:
-        raise Conflict(
-            "The bytes have not arrived; send them with the ticket, then complete again.",
-            ErrorCode.UPLOAD_INCOMPLETE,
-            recording_id=str(upload.recording_id),
-            s3_key=upload.incoming_key,
-        ) from None
+        if upload.multipart_id is None or claims.parts:
+            raise _incomplete(upload) from None
+    await put_together(runtime, upload, None, upload.size_bytes_declared or claims.size_bytes)
+    try:
+        return await store.head(upload.incoming_key)
+    except ObjectNotFound:
+        raise _incomplete(upload) from None
 
 
-def _check_length(facts: ObjectFacts, upload: Upload, claims: Claims) -> None:
-    check_size(facts.size_bytes, upload.size_bytes_max)
-    if facts.size_bytes == 0:
-        raise Invalid(
-            "The file is empty; send it again under the same ticket.",
-            ErrorCode.UPLOAD_EMPTY,
-            recording_id=str(upload.recording_id),
-        )
-    for declared in (upload.size_bytes_declared, claims.size_bytes):
-        if declared is not None and declared != facts.size_bytes:
-            raise Conflict(
-                f"{facts.size_bytes:,} bytes arrived and {declared:,} were declared; "
-                "send the file again under the same ticket.",
-                ErrorCode.UPLOAD_SIZE_MISMATCH,
-                recording_id=str(upload.recording_id),
-                size_bytes=facts.size_bytes,
-                size_bytes_declared=declared,
-            )
+def _incomplete(upload: Upload) -> Conflict:
+    return Conflict(
+        "The bytes have not arrived; send them with the ticket, then complete again.",
+        ErrorCode.UPLOAD_INCOMPLETE,
+        recording_id=str(upload.recording_id),
+        s3_key=upload.incoming_key,
+    )
 
 
-def _check_digest(facts: ObjectFacts, sha256_declared: bytes | None) -> None:
-    """Compare where the store knows the digest; elsewhere the first step that reads all bytes does."""
-    if facts.sha256 and sha256_declared and facts.sha256 != sha256_declared.hex():
-        raise Conflict(
-            "The bytes that arrived are not those that were declared (SHA-256 differs); send them again.",
-            ErrorCode.UPLOAD_DIGEST_MISMATCH,
-            sha256=facts.sha256,
-            sha256_declared=sha256_declared.hex(),
-        )
-
-
-async def _look(store: Store, key: str, facts: ObjectFacts, upload: Upload) -> str:
-    """Look at the first bytes instead of believing the declared type; the type to keep."""
-    head = bytearray()
-    async for piece in store.read(key, 0, min(SNIFF_BYTES, facts.size_bytes)):
-        head += piece
-    found = sniff(bytes(head), facts.size_bytes)
-    declared = plain_type(upload.content_type)
-    if found is None:
-        raise Invalid(
-            f"The file says {declared}, but what is in it is no sound or video that is known here.",
-            ErrorCode.UNSUPPORTED_TYPE,
-            recording_id=str(upload.recording_id),
-            content_type=declared,
-        )
-    if not types_agree(declared, found):
-        raise Invalid(
-            f"The file says {declared}, but what is in it is {found.media_type}; "
-            "upload it again as what it is.",
-            ErrorCode.TYPE_MISMATCH,
-            recording_id=str(upload.recording_id),
-            content_type=declared,
-            found=found.media_type,
-        )
-    return declared
-
-
-async def _commit(runtime: Runtime, upload: Upload, kept: KeptBytes, claims: Claims) -> Sealed | None:
-    """The guarded commit: upload, blob, recording, steps, their job and the event, or nothing of it."""
-    now = runtime.clock.now()
+async def _commit(runtime: Runtime, promised: Promised, kept: KeptBytes, claims: Claims) -> Sealed | None:
+    """The guarded commit: upload, blob, recording, steps, their job and the events, or nothing of it."""
+    now, upload = runtime.clock.now(), promised.upload
     async with runtime.database.work(upload.organization_id) as session:
         recording = await lock_recording(session, upload.organization_id, upload.recording_id)
-        if recording is None or not await _take_upload(session, upload, UploadState.SEALED, sealed_at=now):
+        taken = await _take(session, upload, kept, now) if recording else None
+        if recording is None or taken is None:
             return None
         blob = insert_blob(session, upload.organization_id, BlobKind.ORIGINAL, kept)
         await session.flush()
         recording.original_blob_id = blob.id
         recording.size_bytes, recording.content_type = kept.size_bytes, kept.content_type
         recording.uploaded_at = now
+        recording.duplicate_of_recording_id = taken.found
         _take_claims(recording, claims)
-        steps = [
-            Step(organization_id=upload.organization_id, recording_id=recording.id, kind=kind)
-            for kind in steps_of(recording.transcribe)
-        ]
+        steps = _steps(recording, promised)
         session.add_all(steps)
         write_standing(session, recording, Standing(Status.UPLOADED), now)
+        _tell(session, upload, kept)
         await enqueue_for_recording(session, MEDIA, upload.organization_id, recording.id)
-        append(
+        await session.flush()
+        await settle_usage(
             session,
             upload.organization_id,
-            "upload.sealed",
-            recording_id=recording.id,
-            upload_id=upload.id,
-            size_bytes=kept.size_bytes,
+            bytes_used=kept.size_bytes,
+            bytes_reserved=taken.size_bytes_reserved,
+            uploads_ended=int(taken.was_open),
+            quota_bytes=promised.limits.quota_bytes,
         )
     log.info("upload sealed", recording_id=str(upload.recording_id), size_bytes=kept.size_bytes)
     return Sealed(recording, steps, located(blob, kept.store, kept.key))
+
+
+async def _take(session: AsyncSession, upload: Upload, kept: KeptBytes, now: datetime) -> Taken | None:
+    """Win the upload, or find that another has; with it an older recording of the same bytes is found."""
+    same = None
+    if kept.sha256:
+        digest = bytes.fromhex(kept.sha256)
+        older = older_with_same_bytes(upload.organization_id, upload.recording_id, now, digest)
+        same = older.scalar_subquery()
+    return await take_upload(
+        session, upload, UploadState.SEALED, beside=same, sealed_at=now, source_url=None, growth={}
+    )
+
+
+def _steps(recording: Recording, promised: Promised) -> list[Step]:
+    """The steps to come; probe is told the organization's own limit on the duration, where there is one."""
+    seconds = promised.limits.duration_seconds_max
+    strict = seconds < promised.limits_of_settings.duration_seconds_max
+    parameters = {StepKind.PROBE: {"duration_seconds_max": seconds}} if strict else {}
+    return [
+        Step(
+            organization_id=recording.organization_id,
+            recording_id=recording.id,
+            kind=kind,
+            parameters=parameters.get(kind, {}),
+        )
+        for kind in steps_of(recording.transcribe)
+    ]
+
+
+def _tell(session: AsyncSession, upload: Upload, kept: KeptBytes) -> None:
+    # A length is declared at the latest with the last byte; without one, the client was cut off.
+    cut_off = upload.method in GROWING and upload.size_bytes_declared is None
+    for kind in ("upload.cut_off", "upload.sealed") if cut_off else ("upload.sealed",):
+        append(
+            session,
+            upload.organization_id,
+            kind,
+            recording_id=upload.recording_id,
+            upload_id=upload.id,
+            size_bytes=kept.size_bytes,
+        )
 
 
 def _take_claims(recording: Recording, claims: Claims) -> None:
@@ -325,42 +309,6 @@ def _take_claims(recording: Recording, claims: Claims) -> None:
         recording.duration_seconds = claims.duration_seconds
     if claims.recording_metadata:
         recording.recording_metadata = {**recording.recording_metadata, **claims.recording_metadata}
-
-
-async def _take_upload(session: AsyncSession, upload: Upload, state: UploadState, **values: object) -> bool:
-    """Move the upload out of a sealable state; False when somebody else did first."""
-    statement = (
-        update(Upload)
-        .where(
-            Upload.organization_id == upload.organization_id,
-            Upload.id == upload.id,
-            Upload.state.in_(SEALABLE),
-        )
-        .values(state=state, **values)
-        .execution_options(synchronize_session=False)
-    )
-    result = await session.execute(statement)
-    return isinstance(result, CursorResult) and result.rowcount == 1
-
-
-async def refuse(
-    runtime: Runtime, upload: Upload, error: ReelkeepError, state: UploadState = UploadState.REFUSED
-) -> None:
-    """End the upload, and its recording as `failed` with the reason."""
-    async with runtime.database.work(upload.organization_id) as session:
-        recording = await lock_recording(session, upload.organization_id, upload.recording_id)
-        if recording is None or not await _take_upload(session, upload, state, error_code=error.code):
-            return
-        append(
-            session,
-            upload.organization_id,
-            f"upload.{state}",
-            recording_id=upload.recording_id,
-            upload_id=upload.id,
-            code=error.code,
-        )
-        standing = Standing(Status.FAILED, error.code, error.message)
-        write_standing(session, recording, standing, runtime.clock.now())
 
 
 async def _tidy(store: Store, key: str) -> None:

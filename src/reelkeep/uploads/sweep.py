@@ -1,4 +1,4 @@
-"""Finish what clients left: seal what arrived and nobody completed, end what never came, tidy `incoming/`."""
+"""Finish what clients left: seal what arrived and nobody completed, end what never came."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -6,27 +6,21 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy import update as update_rows
 
-from reelkeep.blobs.keys import INCOMING, upload_of_key
 from reelkeep.errors import Conflict, ErrorCode, ReelkeepError
 from reelkeep.logs import get_logger, log_context
 from reelkeep.runtime import Runtime
-from reelkeep.stores.protocol import ObjectFacts, Store
+from reelkeep.uploads.ending import SEALABLE, refuse
 from reelkeep.uploads.models import Upload, UploadState
-from reelkeep.uploads.seal import SEALABLE, Claims, refuse, seal
+from reelkeep.uploads.parts import arrived_parts
+from reelkeep.uploads.seal import Claims, seal
 
 log = get_logger(__name__)
 
 BATCH = 100
 #: A form that was begun just before its ticket ended may still be coming in.
 GRACE = timedelta(minutes=5)
-#: Bytes under `incoming/` that no open upload needs are removed when they are this old.
-LEFTOVER_AGE = timedelta(hours=1)
-UNKNOWN_AGE = timedelta(hours=24)
-#: Bytes that are not those that were declared, under a ticket that can bring no others, are kept so long.
-UNSEALED_AGE = timedelta(days=7)
-SEND_AGAIN = frozenset(
-    {ErrorCode.UPLOAD_SIZE_MISMATCH, ErrorCode.UPLOAD_DIGEST_MISMATCH, ErrorCode.UPLOAD_EMPTY}
-)
+#: Parts that nobody named are put together when none has come for so long: no client is at work on them.
+QUIET = timedelta(minutes=5)
 
 
 async def sweep_uploads(runtime: Runtime) -> int:
@@ -42,13 +36,11 @@ async def sweep_uploads(runtime: Runtime) -> int:
         rows = (await session.execute(due)).all()
     for organization_id, upload_id in rows:
         with log_context(organization_id=organization_id, upload_id=upload_id):
-            await _settle(runtime, organization_id, upload_id, now)
+            await settle(runtime, organization_id, upload_id, now)
     return len(rows)
 
 
-async def _settle(
-    runtime: Runtime, organization_id: UUID, upload_id: UUID, now: datetime
-) -> ErrorCode | None:
+async def settle(runtime: Runtime, organization_id: UUID, upload_id: UUID, now: datetime) -> ErrorCode | None:
     """Seal the upload if its bytes came, end it if its time is over, else look again later.
 
     The code says why it was not sealed.
@@ -57,6 +49,10 @@ async def _settle(
         upload = await session.get(Upload, (organization_id, upload_id))
     if upload is None or upload.state not in SEALABLE:
         return None
+    over = now > upload.expires_at + GRACE
+    if not over and not await _is_quiet(runtime, upload, now):
+        await _look_again(runtime, upload, now)
+        return ErrorCode.UPLOAD_INCOMPLETE
     try:
         await seal(runtime, organization_id, upload.recording_id, Claims())
         log.info("upload sealed that nobody completed")
@@ -64,7 +60,6 @@ async def _settle(
     except ReelkeepError as error:
         log.info("upload not sealed by the sweep", error_code=error.code)
         code = error.code
-        over = now > upload.expires_at + GRACE
         if over and upload.state == UploadState.OPEN and error.retry_after_seconds is None:
             await refuse(runtime, upload, _expired(upload, error), UploadState.EXPIRED)
             return code
@@ -75,11 +70,22 @@ async def _settle(
     return code
 
 
+async def _is_quiet(runtime: Runtime, upload: Upload, now: datetime) -> bool:
+    """Whether no part came lately. The client may be sending one again before it completes."""
+    try:
+        parts = await arrived_parts(runtime, upload)
+    except ReelkeepError as error:
+        log.info("parts could not be looked at by the sweep", error_code=error.code)
+        return False
+    return all(now - part.modified_at > QUIET for part in parts)
+
+
 def _expired(upload: Upload, error: ReelkeepError) -> ReelkeepError:
     if error.code != ErrorCode.UPLOAD_INCOMPLETE:
         return error
     return Conflict(
-        "The ticket ended and no bytes had arrived. If the file still exists, upload it again.",
+        "The upload's time ended before all bytes had arrived. If the file still exists, renew the ticket or "
+        "upload it again.",
         ErrorCode.UPLOAD_EXPIRED,
         recording_id=str(upload.recording_id),
     )
@@ -94,41 +100,3 @@ async def _look_again(runtime: Runtime, upload: Upload, now: datetime) -> None:
             .where(Upload.organization_id == upload.organization_id, Upload.id == upload.id)
             .values(sweep_after=min(now + age, max(upload.expires_at + GRACE, now + GRACE)))
         )
-
-
-async def sweep_incoming(runtime: Runtime) -> int:
-    """Walk `incoming/` of every store: seal what came late, remove what nothing needs; how many removed."""
-    removed = 0
-    for store in runtime.stores.by_name.values():
-        async for facts in store.list_objects(INCOMING):
-            if await _tidy_one(runtime, store, facts):
-                removed += 1
-    return removed
-
-
-async def _tidy_one(runtime: Runtime, store: Store, facts: ObjectFacts) -> bool:
-    now = runtime.clock.now()
-    age = now - facts.modified_at
-    ids = upload_of_key(facts.key)
-    upload = await _find(runtime, *ids) if ids else None
-    if upload is None:
-        return age > UNKNOWN_AGE and await _remove(store, facts.key)
-    if upload.state == UploadState.EXPIRED:
-        code = await _settle(runtime, upload.organization_id, upload.id, now)
-        over = min(age, now - upload.expires_at) > UNSEALED_AGE
-        return over and code in SEND_AGAIN and await _remove(store, facts.key)
-    if upload.state == UploadState.OPEN:
-        return False
-    return age > LEFTOVER_AGE and await _remove(store, facts.key)
-
-
-async def _find(runtime: Runtime, organization_id: UUID, upload_id: UUID) -> Upload | None:
-    async with runtime.database.work(organization_id) as session:
-        upload: Upload | None = await session.get(Upload, (organization_id, upload_id))
-        return upload
-
-
-async def _remove(store: Store, key: str) -> bool:
-    await store.delete(key)
-    log.info("leftover under incoming removed", key=key)
-    return True

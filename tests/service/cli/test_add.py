@@ -2,7 +2,12 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 from tests.service.cli.conftest import CommandLine, wait_for
 
@@ -149,3 +154,32 @@ def test_a_wait_gives_the_work_to_a_worker_that_runs_already(reelkeep: CommandLi
     worker.terminate()
     worker.communicate(timeout=60)
     assert worker.returncode == 0
+
+
+def test_a_file_at_a_url_is_fetched_with_no_server_and_its_password_is_not_shown(
+    reelkeep: CommandLine, spoken: Path
+) -> None:
+    with served(spoken.parent) as port:
+        url = f"http://me:hush@127.0.0.1:{port}/hello%20there.wav?sig=hush"
+        local = {"REELKEEP_FETCH_PRIVATE_NETWORKS": "true"}
+        ran = reelkeep.ok("add", url, spoken, "--wait", "--json", "--title", "Twice", **local)
+        fetched, added = ran.json["recordings"]
+        assert (fetched["status"], fetched["original_filename"]) == ("transcribed", "hello there.wav")
+        assert fetched["sha256"] == added["sha256"]
+        assert "hush" not in ran.out + ran.notes
+
+        refused = reelkeep("add", url)
+        assert (refused.code, "open internet" in refused.notes) == (1, True)
+        missing = reelkeep("add", f"http://127.0.0.1:{port}/missing.wav?sig=hush", **local)
+        assert (missing.code, "answered 404" in missing.notes) == (1, True)
+        assert "hush" not in refused.notes + missing.notes
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[int]:
+    """A web server with the files of a folder; its port."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reelkeep.errors import EngineError
-from reelkeep.speech import stretches, vad
-from reelkeep.speech.protocol import SAMPLE_RATE_HZ, STRETCH_SECONDS_MAX
-from reelkeep.speech.stretches import StretchLimits, cut, plan_stretches
+from reelkeep.speech import sound, stretches, vad
+from reelkeep.speech.protocol import SAMPLE_RATE_HZ, STRETCH_SECONDS_MAX, Stretch
+from reelkeep.speech.stretches import DEFAULT_LIMITS, Listener, Planner, StretchLimits, plan_stretches
 from tests.fixtures.speech import MONOLOGUE, hum, say, silence, write_raw
 
 WINDOW = vad.WINDOW_SECONDS
@@ -24,7 +24,24 @@ def heard(*parts: tuple[float, float], loudness: float = 0.1) -> vad.Hearing:
         curve += [0.9] * round(speech / WINDOW) + [0.01] * round(pause / WINDOW)
     speech_curve = np.array(curve, dtype=np.float32)
     loud = np.where(speech_curve > 0.5, loudness, 0.001).astype(np.float32)
-    return vad.Hearing(speech_curve, loud, len(curve) * WINDOW)
+    return vad.Hearing(speech_curve, loud)
+
+
+def seconds_of(hearing: vad.Hearing) -> float:
+    """How long was listened."""
+    return len(hearing.speech) * WINDOW
+
+
+def cut(
+    hearing: vad.Hearing, given_limits: StretchLimits = DEFAULT_LIMITS, windows: int = 0
+) -> list[Stretch]:
+    """The stretches of what was heard: at once, or so many windows at a time."""
+    planner, settled = Planner(given_limits), []
+    step = windows or len(hearing.speech) or 1
+    for first in range(0, len(hearing.speech), step):
+        part = slice(first, first + step)
+        settled += planner.hear(vad.Hearing(hearing.speech[part], hearing.loudness[part]))
+    return settled + planner.end(seconds_of(hearing))
 
 
 # How fast a loaded machine is says nothing about the rule.
@@ -55,7 +72,7 @@ def test_stretches_are_short_enough_sorted_apart_and_made_of_their_spans(
             stretch.speech[-1].end,
         )
         assert all(before.end <= after.start for before, after in pairwise(stretch.speech))
-        assert all(0 <= span.start < span.end <= hearing.duration_seconds + 0.001 for span in stretch.speech)
+        assert all(0 <= span.start < span.end <= seconds_of(hearing) + 0.001 for span in stretch.speech)
     assert all(before.end_seconds <= after.start_seconds for before, after in pairwise(planned))
 
 
@@ -65,9 +82,27 @@ def test_no_speech_is_lost_between_stretches(
     given_parts: list[tuple[float, float]], given_limits: StretchLimits
 ) -> None:
     hearing = heard(*given_parts)
-    spans = vad.spans_of_speech(hearing)
+    finder = vad.Spans()
+    spans = finder.hear(hearing.speech) + finder.end(seconds_of(hearing))
     kept = [span for stretch in cut(hearing, given_limits) for span in stretch.speech]
     assert sum(span.end - span.start for span in kept) == pytest.approx(sum(s.end - s.start for s in spans))
+
+
+@settings(patient, max_examples=60)
+@given(parts, limits, st.integers(1, 2_000))
+def test_stretches_told_while_listening_are_those_told_at_the_end(
+    given_parts: list[tuple[float, float]], given_limits: StretchLimits, windows: int
+) -> None:
+    hearing = heard(*given_parts)
+    assert cut(hearing, given_limits, windows) == cut(hearing, given_limits)
+
+
+def test_a_stretch_is_told_long_before_the_recording_ends() -> None:
+    hour = heard(*[(9.0, 1.0)] * 360)
+    first = round(2 * STRETCH_SECONDS_MAX / WINDOW)
+    told = Planner().hear(vad.Hearing(hour.speech[:first], hour.loudness[:first]))
+    assert told == cut(hour)[: len(told)]
+    assert told
 
 
 @settings(patient, max_examples=20)
@@ -127,21 +162,31 @@ def test_real_speech_is_found_where_it_is(tmp_path: Path) -> None:
     )
 
 
-def test_listening_in_blocks_hears_what_listening_at_once_hears(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write_raw(tmp_path / "speech.raw", say(MONOLOGUE))
-    at_once = vad.hear(path)
-    monkeypatch.setattr(vad, "BLOCK_SAMPLES", vad.WINDOW_SAMPLES * 7)
-    in_blocks = vad.hear(path)
-    assert np.allclose(at_once.speech, in_blocks.speech, atol=1e-4)
-    assert np.array_equal(at_once.loudness, in_blocks.loudness)
+def test_listening_while_the_file_is_written_finds_what_listening_afterwards_finds(tmp_path: Path) -> None:
+    spoken = say(MONOLOGUE)
+    path = write_raw(tmp_path / "speech.raw", spoken, silence(40), spoken, silence(5), spoken, silence(20))
+    listener, told = Listener(path), []
+    samples = sound.sample_count(path)
+    for so_far in range(0, samples, 100_003):
+        told += listener.hear(so_far, is_all=False)
+    assert listener.has_heard_speech
+    assert told, "the first stretch is settled by the long pause after it"
+    assert told + listener.hear(samples, is_all=True) == plan_stretches(path)
+
+
+def test_listening_in_blocks_hears_what_listening_at_once_hears() -> None:
+    pcm = say(MONOLOGUE)
+    at_once, ear = vad.Ear().hear(pcm), vad.Ear()
+    step = vad.WINDOW_SAMPLES * 7
+    in_blocks = [ear.hear(pcm[first : first + step]) for first in range(0, len(pcm), step)]
+    assert np.allclose(at_once.speech, np.concatenate([part.speech for part in in_blocks]), atol=1e-4)
+    assert np.array_equal(at_once.loudness, np.concatenate([part.loudness for part in in_blocks]))
 
 
 def test_listening_tells_how_far_it_is(monologue: Path) -> None:
     told: list[float] = []
-    duration = vad.hear(monologue, told.append).duration_seconds
-    assert told[-1] == duration > 10
+    Listener(monologue).hear(sound.sample_count(monologue), is_all=True, progress=told.append)
+    assert told[-1] == sound.duration_seconds(monologue) > 10
 
 
 def test_a_file_that_is_gone_is_an_error_that_says_so(tmp_path: Path) -> None:
@@ -152,4 +197,4 @@ def test_a_file_that_is_gone_is_an_error_that_says_so(tmp_path: Path) -> None:
 def test_half_a_sample_at_the_end_does_not_count(tmp_path: Path) -> None:
     path = write_raw(tmp_path / "odd.raw", silence(1))
     path.write_bytes(path.read_bytes() + b"\x01")
-    assert vad.hear(path).duration_seconds == 1.0
+    assert sound.duration_seconds(path) == 1.0

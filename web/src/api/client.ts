@@ -11,6 +11,9 @@ export function setCsrfToken(token: string | null): void {
   csrfToken = token;
 }
 
+/** What a change must carry beside the cookie, for whoever does not come through `api`. */
+export const csrfHeader = (): Record<string, string> => (csrfToken === null ? {} : { 'X-CSRF-Token': csrfToken });
+
 /** Called when the server no longer knows who is asking. */
 export function whenSignedOut(listener: () => void): () => void {
   onSignedOut.add(listener);

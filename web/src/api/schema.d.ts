@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/api/v1/recordings/upload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload
+         * @description Take a recording whole, by a form or as a raw body; 201 says that its bytes are durable.
+         */
+        post: operations["upload_api_v1_recordings_upload_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/recordings/upload/initiate": {
         parameters: {
             query?: never;
@@ -15,9 +35,29 @@ export interface paths {
         put?: never;
         /**
          * Initiate
-         * @description Give a ticket: where and how the client sends the bytes, straight into the store.
+         * @description Give a ticket: where and how the client sends the bytes, straight into the store or in several goes.
          */
         post: operations["initiate_api_v1_recordings_upload_initiate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/upload/renew/{recording_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew
+         * @description Give a new ticket for the same upload, also after it expired; what has arrived is kept.
+         */
+        post: operations["renew_api_v1_recordings_upload_renew__recording_id__post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -42,6 +82,226 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/upload/from-url": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * From Url
+         * @description Fetch a recording from a URL: it is `uploading` until a worker has it, then as any other.
+         */
+        post: operations["from_url_api_v1_recordings_upload_from_url_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{recording_id}/fetch/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry
+         * @description Fetch a recording again whose fetch failed, from the same address or another.
+         */
+        post: operations["retry_api_v1_recordings__recording_id__fetch_retry_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/upload/multipart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin
+         * @description Begin a recording whose bytes come in parts; `method` is not looked at.
+         */
+        post: operations["begin_api_v1_recordings_upload_multipart_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/upload/multipart/{recording_id}/parts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Parts
+         * @description The parts that have arrived, so that a client goes on where it was.
+         */
+        get: operations["parts_api_v1_recordings_upload_multipart__recording_id__parts_get"];
+        put?: never;
+        /**
+         * Sign
+         * @description Addresses for many parts at once; a part that is sent again replaces the one before.
+         */
+        post: operations["sign_api_v1_recordings_upload_multipart__recording_id__parts_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/upload/multipart/{recording_id}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Complete
+         * @description Put the parts together and seal: on success the bytes are durable. Asking twice is harmless.
+         */
+        post: operations["complete_api_v1_recordings_upload_multipart__recording_id__complete_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/upload/multipart/{recording_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Abort
+         * @description Give the upload up: its parts are removed and its space is free again. Asking twice is harmless.
+         */
+        delete: operations["abort_api_v1_recordings_upload_multipart__recording_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/upload/sign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign One
+         * @description Sign one request of a browser to the store, on its own open upload and nothing else.
+         */
+        post: operations["sign_one_api_v1_recordings_upload_sign_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organization/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show
+         * @description The organization's limits, and what is used of them.
+         */
+        get: operations["show_api_v1_organization_limits_get"];
+        /**
+         * Replace
+         * @description Set the limits of one recording type, or of all, whole; only stricter than the operator has them.
+         */
+        put: operations["replace_api_v1_organization_limits_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organization/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Usage
+         * @description What the organization keeps, and has reserved for uploads that are open.
+         */
+        get: operations["usage_api_v1_organization_usage_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/resumable/{address}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Give Up
+         * @description End the upload and remove what came of it.
+         */
+        delete: operations["give_up_api_v1_uploads_resumable__address__delete"];
+        /**
+         * Limits Here
+         * @description The limits, in `Upload-Limit`.
+         */
+        options: operations["limits_here_api_v1_uploads_resumable__address__options"];
+        /**
+         * Offset
+         * @description Where to go on: `Upload-Offset`. An older request that still hangs on this upload is ended.
+         */
+        head: operations["offset_api_v1_uploads_resumable__address__head"];
+        /**
+         * Append
+         * @description Append a body at `Upload-Offset`; with `Upload-Complete: ?1` the answer is the recording's.
+         */
+        patch: operations["append_api_v1_uploads_resumable__address__patch"];
         trace?: never;
     };
     "/api/v1/recordings/": {
@@ -204,6 +464,86 @@ export interface paths {
          * @description What was said, as data or as a file to read or to show under a video.
          */
         get: operations["transcript_api_v1_recordings__recording_id__transcript_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List All
+         * @description One page of the organization's sessions, newest first.
+         */
+        get: operations["list_all_api_v1_sessions__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look At
+         * @description A session by its id or the host's own, with its parts in order.
+         */
+        get: operations["look_at_api_v1_sessions__session_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{session_id}/playback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Playback
+         * @description The parts in order with the URLs to play them by, for a while.
+         */
+        get: operations["playback_api_v1_sessions__session_id__playback_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{session_id}/transcript": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Transcript
+         * @description What was said in all parts, with times on the session's one timeline.
+         */
+        get: operations["transcript_api_v1_sessions__session_id__transcript_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -531,6 +871,59 @@ export interface components {
             };
         };
         /**
+         * FromUrlIn
+         * @description A recording to fetch; the server that has it says what is left out here.
+         */
+        FromUrlIn: {
+            /**
+             * Url
+             * @description http or https; kept until it is fetched.
+             */
+            url: string;
+            /** Filename */
+            filename?: string | null;
+            /** Content Type */
+            content_type?: string | null;
+            /**
+             * Recording Type
+             * @default recording
+             */
+            recording_type: string;
+            /** Title */
+            title?: string | null;
+            /** Appointment Id */
+            appointment_id?: string | null;
+            /** Visit Id */
+            visit_id?: string | null;
+            /** Estimated Duration Seconds */
+            estimated_duration_seconds?: number | null;
+            /** Size Bytes */
+            size_bytes?: number | null;
+            /** Sha256 */
+            sha256?: string | null;
+            /**
+             * Transcribe
+             * @default true
+             */
+            transcribe: boolean;
+            /** Recording Metadata */
+            recording_metadata?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Session Id
+             * @description Your own id of the event that was recorded; made when it is new.
+             */
+            session_id?: string | null;
+            /** Session Title */
+            session_title?: string | null;
+            /**
+             * Part Number
+             * @description Its place in the session; without one, the next.
+             */
+            part_number?: number | null;
+        };
+        /**
          * InfoOut
          * @description What a page must know before anybody signs in.
          */
@@ -571,10 +964,11 @@ export interface components {
             estimated_duration_seconds?: number | null;
             /**
              * Method
+             * @description `post` and `put` carry at most 5 GiB; the others go on after a break.
              * @default post
              * @enum {string}
              */
-            method: "post" | "put";
+            method: "post" | "put" | "multipart" | "tus";
             /** Size Bytes */
             size_bytes?: number | null;
             /** Sha256 */
@@ -588,6 +982,18 @@ export interface components {
             recording_metadata?: {
                 [key: string]: unknown;
             };
+            /**
+             * Session Id
+             * @description Your own id of the event that was recorded; made when it is new.
+             */
+            session_id?: string | null;
+            /** Session Title */
+            session_title?: string | null;
+            /**
+             * Part Number
+             * @description Its place in the session; without it, the last.
+             */
+            part_number?: number | null;
         };
         /**
          * InitiateOut
@@ -603,7 +1009,7 @@ export interface components {
             upload_url: string;
             /**
              * Upload Fields
-             * @description For post: form fields, the file last. For put: headers to send.
+             * @description For post: form fields, the file last. For put: headers to send. Else empty.
              */
             upload_fields: {
                 [key: string]: string;
@@ -612,7 +1018,7 @@ export interface components {
              * Upload Method
              * @enum {string}
              */
-            upload_method: "post" | "put";
+            upload_method: "post" | "put" | "multipart" | "tus" | "resumable";
             /** S3 Key */
             s3_key: string;
             /** Bucket */
@@ -627,6 +1033,106 @@ export interface components {
              * @description Bytes.
              */
             max_file_size: number;
+            /**
+             * Part Size Bytes
+             * @description For multipart: of each part but the last.
+             */
+            part_size_bytes?: number | null;
+            /**
+             * Upload Id
+             * @description For multipart: the store's id of it, once it has been begun there.
+             */
+            upload_id?: string | null;
+        };
+        /**
+         * LimitsIn
+         * @description An organization's limits for one recording type, whole: null means as the settings say.
+         */
+        LimitsIn: {
+            /**
+             * Recording Type
+             * @description Empty: for all types; a type's own limits go before these.
+             * @default
+             */
+            recording_type: string;
+            /**
+             * Content Types
+             * @description As `audio/*`.
+             */
+            content_types?: string[] | null;
+            /** Size Bytes Max */
+            size_bytes_max?: number | null;
+            /** Duration Seconds Max */
+            duration_seconds_max?: number | null;
+            /**
+             * Uploads Open Max
+             * @description Only for all types.
+             */
+            uploads_open_max?: number | null;
+            /**
+             * Tickets Per Minute Max
+             * @description Only for all types.
+             */
+            tickets_per_minute_max?: number | null;
+            /**
+             * Quota Bytes
+             * @description Only for all types.
+             */
+            quota_bytes?: number | null;
+        };
+        /**
+         * LimitsInForceOut
+         * @description Limits that hold now.
+         */
+        LimitsInForceOut: {
+            /** Content Types */
+            content_types: string[];
+            /** Size Bytes Max */
+            size_bytes_max: number;
+            /** Duration Seconds Max */
+            duration_seconds_max: number;
+            /** Uploads Open Max */
+            uploads_open_max: number;
+            /** Tickets Per Minute Max */
+            tickets_per_minute_max: number;
+            /**
+             * Quota Bytes
+             * @description Null: no limit.
+             */
+            quota_bytes: number | null;
+        };
+        /**
+         * LimitsOut
+         * @description What was set, what holds for all types, and what is used of it.
+         */
+        LimitsOut: {
+            /** Limits */
+            limits: components["schemas"]["LimitsRowOut"][];
+            in_force: components["schemas"]["LimitsInForceOut"];
+            usage: components["schemas"]["UsageOut"];
+        };
+        /**
+         * LimitsRowOut
+         * @description Limits as they were set; null means as the settings, or the limits for all types, say.
+         */
+        LimitsRowOut: {
+            /**
+             * Recording Type
+             * @description Empty: for all types.
+             */
+            recording_type: string;
+            /** Content Types */
+            content_types: string[] | null;
+            /** Size Bytes Max */
+            size_bytes_max: number | null;
+            /** Duration Seconds Max */
+            duration_seconds_max: number | null;
+            /** Uploads Open Max */
+            uploads_open_max: number | null;
+            /** Tickets Per Minute Max */
+            tickets_per_minute_max: number | null;
+            /** Quota Bytes */
+            quota_bytes: number | null;
         };
         /**
          * LinkIn
@@ -677,6 +1183,57 @@ export interface components {
             csrf_token: string | null;
         };
         /**
+         * MultipartCompleteIn
+         * @description All parts that make the file.
+         */
+        MultipartCompleteIn: {
+            /** File Size Bytes */
+            file_size_bytes?: number | null;
+            /** Duration Seconds */
+            duration_seconds?: number | null;
+            /** Recording Metadata */
+            recording_metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /** Parts */
+            parts: components["schemas"]["PartIn"][];
+        };
+        /**
+         * MultipartOut
+         * @description A multipart upload that is open in the store.
+         */
+        MultipartOut: {
+            /**
+             * Recording Id
+             * Format: uuid
+             */
+            recording_id: string;
+            /**
+             * Upload Id
+             * @description The store's own.
+             */
+            upload_id: string;
+            /** Key */
+            key: string;
+            /** Bucket */
+            bucket: string;
+            /**
+             * Part Size Bytes
+             * @description Of each part but the last.
+             */
+            part_size_bytes: number;
+            /**
+             * Expires In
+             * @description Seconds; begins anew with every part that is asked for.
+             */
+            expires_in: number;
+            /**
+             * Max File Size
+             * @description Bytes.
+             */
+            max_file_size: number;
+        };
+        /**
          * OrganizationOut
          * @description A tenant.
          */
@@ -688,6 +1245,59 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+        };
+        /**
+         * PartIn
+         * @description A part that was sent, in S3's own words.
+         */
+        PartIn: {
+            /** Partnumber */
+            PartNumber: number;
+            /** Etag */
+            ETag: string;
+        };
+        /**
+         * PartNumbersIn
+         * @description Which parts are about to be sent.
+         */
+        PartNumbersIn: {
+            /** Part Numbers */
+            part_numbers: number[];
+        };
+        /**
+         * PartOut
+         * @description A part that has arrived, in S3's own words.
+         */
+        PartOut: {
+            /** Partnumber */
+            PartNumber: number;
+            /** Size */
+            Size: number;
+            /** Etag */
+            ETag: string;
+        };
+        /**
+         * PartUrlOut
+         * @description Where one part goes: a PUT with its bytes as the body.
+         */
+        PartUrlOut: {
+            /** Part Number */
+            part_number: number;
+            /** Url */
+            url: string;
+        };
+        /**
+         * PartUrlsOut
+         * @description Where parts go.
+         */
+        PartUrlsOut: {
+            /** Parts */
+            parts: components["schemas"]["PartUrlOut"][];
+            /**
+             * Expires In
+             * @description Seconds that these addresses are good for.
+             */
+            expires_in: number;
         };
         /**
          * PeaksOut
@@ -737,6 +1347,15 @@ export interface components {
             /** Recorded By User Id */
             recorded_by_user_id: string | null;
             /**
+             * Session Id
+             * @description The session that it is a part of.
+             */
+            session_id: string | null;
+            /** Session External Id */
+            session_external_id: string | null;
+            /** Part Number */
+            part_number: number | null;
+            /**
              * Status
              * @enum {string}
              */
@@ -760,6 +1379,11 @@ export interface components {
             processing_error: string | null;
             /** Error Code */
             error_code: string | null;
+            /**
+             * Duplicate Of
+             * @description An older recording with the same bytes; nothing is dropped.
+             */
+            duplicate_of: string | null;
             /**
              * Waveform
              * @description 64 bar heights, 0 to 100; empty until peaks are made.
@@ -856,6 +1480,15 @@ export interface components {
             /** Recorded By User Id */
             recorded_by_user_id: string | null;
             /**
+             * Session Id
+             * @description The session that it is a part of.
+             */
+            session_id: string | null;
+            /** Session External Id */
+            session_external_id: string | null;
+            /** Part Number */
+            part_number: number | null;
+            /**
              * Status
              * @enum {string}
              */
@@ -879,6 +1512,11 @@ export interface components {
             processing_error: string | null;
             /** Error Code */
             error_code: string | null;
+            /**
+             * Duplicate Of
+             * @description An older recording with the same bytes; nothing is dropped.
+             */
+            duplicate_of: string | null;
             /**
              * Waveform
              * @description 64 bar heights, 0 to 100; empty until peaks are made.
@@ -926,6 +1564,14 @@ export interface components {
             language?: string | null;
         };
         /**
+         * RetryFetchIn
+         * @description The address again: it was forgotten when the fetch ended.
+         */
+        RetryFetchIn: {
+            /** Url */
+            url: string;
+        };
+        /**
          * SegmentOut
          * @description A run of words that belong together; times in seconds.
          */
@@ -944,6 +1590,221 @@ export interface components {
             words: components["schemas"]["WordOut"][];
         };
         /**
+         * SessionListOut
+         * @description One page of sessions, newest first.
+         */
+        SessionListOut: {
+            /** Items */
+            items: components["schemas"]["SessionOut"][];
+            /** Total */
+            total: number;
+            /** Limit */
+            limit: number;
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` for the next page; null on the last.
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * SessionOut
+         * @description An event that was recorded, in one or more recordings.
+         */
+        SessionOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** External Id */
+            external_id: string;
+            /** Title */
+            title: string | null;
+            /**
+             * Status
+             * @description The least finished of the parts; `failed` when one has failed and none is underway, `empty` without any.
+             * @enum {string}
+             */
+            status: "empty" | "uploading" | "processing" | "ready" | "failed";
+            /**
+             * Duration Seconds
+             * @description Of all parts together, as far as it is known.
+             */
+            duration_seconds: number;
+            /** Duration Is Known */
+            duration_is_known: boolean;
+            /**
+             * Missing Part Numbers
+             * @description Numbers below the highest that no part has.
+             */
+            missing_part_numbers: number[];
+            /** Parts */
+            parts: components["schemas"]["SessionPartOut"][];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * SessionPartOut
+         * @description One recording of a session and its place.
+         */
+        SessionPartOut: {
+            /**
+             * Recording Id
+             * Format: uuid
+             */
+            recording_id: string;
+            /** Part Number */
+            part_number: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "uploading" | "uploaded" | "processing" | "transcribed" | "processed" | "failed";
+            /** Title */
+            title: string | null;
+            /** Filename */
+            filename: string;
+            /**
+             * Start Seconds
+             * @description Where it begins on the session's one timeline; may move while `duration_is_known` is false.
+             */
+            start_seconds: number;
+            /**
+             * Duration Seconds
+             * @description Declared at first, then as measured.
+             */
+            duration_seconds: number | null;
+            /**
+             * Waveform
+             * @description 64 bar heights, 0 to 100; empty until peaks are made.
+             */
+            waveform: number[];
+            /** Playback Ready */
+            playback_ready: boolean;
+            /** Transcript Ready */
+            transcript_ready: boolean;
+            /** Processing Error */
+            processing_error: string | null;
+            /** Error Code */
+            error_code: string | null;
+        };
+        /**
+         * SessionPlaybackOut
+         * @description What a player needs to play the parts as one.
+         */
+        SessionPlaybackOut: {
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            /** Duration Seconds */
+            duration_seconds: number;
+            /** Duration Is Known */
+            duration_is_known: boolean;
+            /** Missing Part Numbers */
+            missing_part_numbers: number[];
+            /** Parts */
+            parts: components["schemas"]["SessionPlaybackPartOut"][];
+            /**
+             * Expires In
+             * @description Seconds that the URLs are good for.
+             */
+            expires_in: number;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /**
+         * SessionPlaybackPartOut
+         * @description One part as it is played.
+         */
+        SessionPlaybackPartOut: {
+            /**
+             * Recording Id
+             * Format: uuid
+             */
+            recording_id: string;
+            /** Part Number */
+            part_number: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "uploading" | "uploaded" | "processing" | "transcribed" | "processed" | "failed";
+            /**
+             * Start Seconds
+             * @description Where it begins on the session's one timeline; may move while `duration_is_known` is false.
+             */
+            start_seconds: number;
+            /** Duration Seconds */
+            duration_seconds: number | null;
+            /**
+             * Url
+             * @description Carries its own authority for a while; null until it can be played.
+             */
+            url: string | null;
+            /** Content Type */
+            content_type: string | null;
+            /** File Size Bytes */
+            file_size_bytes: number | null;
+        };
+        /**
+         * SessionSegmentOut
+         * @description A run of words; times in seconds on the session's one timeline.
+         */
+        SessionSegmentOut: {
+            /** Start */
+            start: number;
+            /** End */
+            end: number;
+            /** Speaker */
+            speaker: string | null;
+            /** Text */
+            text: string;
+            /** Confidence */
+            confidence: number | null;
+            /** Words */
+            words: components["schemas"]["WordOut"][];
+            /**
+             * Recording Id
+             * Format: uuid
+             */
+            recording_id: string;
+            /** Part Number */
+            part_number: number;
+        };
+        /**
+         * SessionTranscriptOut
+         * @description What was said in all parts, as one.
+         */
+        SessionTranscriptOut: {
+            /**
+             * Session Id
+             * Format: uuid
+             */
+            session_id: string;
+            /** Duration Seconds */
+            duration_seconds: number;
+            /** Duration Is Known */
+            duration_is_known: boolean;
+            /** Text */
+            text: string;
+            /** Segments */
+            segments: components["schemas"]["SessionSegmentOut"][];
+            /** Warnings */
+            warnings: string[];
+            /** Parts Without Transcript */
+            parts_without_transcript: components["schemas"]["UnspokenPartOut"][];
+            /** Missing Part Numbers */
+            missing_part_numbers: number[];
+        };
+        /**
          * SetPasswordIn
          * @description A new password, by a one-time link.
          */
@@ -952,6 +1813,38 @@ export interface components {
             token: string;
             /** Password */
             password: string;
+        };
+        /**
+         * SignIn
+         * @description One request of a browser to the store: what Uppy's `signRequest` is asked, of which recording.
+         */
+        SignIn: {
+            /**
+             * Recording Id
+             * @description Not needed where `key` is its ticket's.
+             */
+            recording_id?: string | null;
+            /**
+             * Method
+             * @enum {string}
+             */
+            method: "PUT" | "POST" | "GET" | "DELETE";
+            /** Key */
+            key?: string | null;
+            /** Uploadid */
+            uploadId?: string | null;
+            /** Partnumber */
+            partNumber?: number | null;
+        };
+        /**
+         * SignedRequestOut
+         * @description The address to send the request to, and the key that it is about.
+         */
+        SignedRequestOut: {
+            /** Url */
+            url: string;
+            /** Key */
+            key: string;
         };
         /**
          * SignedUrlOut
@@ -1083,6 +1976,41 @@ export interface components {
             created_at: string;
         };
         /**
+         * UnspokenPartOut
+         * @description A part without a transcript.
+         */
+        UnspokenPartOut: {
+            /**
+             * Recording Id
+             * Format: uuid
+             */
+            recording_id: string;
+            /** Part Number */
+            part_number: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "uploading" | "uploaded" | "processing" | "transcribed" | "processed" | "failed";
+        };
+        /**
+         * UsageOut
+         * @description What the organization keeps, and has reserved for uploads that are open.
+         */
+        UsageOut: {
+            /** Bytes Used */
+            bytes_used: number;
+            /** Bytes Reserved */
+            bytes_reserved: number;
+            /** Uploads Open */
+            uploads_open: number;
+            /**
+             * Quota Bytes
+             * @description Null: no limit.
+             */
+            quota_bytes: number | null;
+        };
+        /**
          * UserOut
          * @description A person.
          */
@@ -1136,6 +2064,56 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    upload_api_v1_recordings_upload_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description For a raw body: the fields of `initiate` as JSON; the query takes them too. */
+                "Reelkeep-Recording"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "audio/*": string;
+                "video/*": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingDetailOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     initiate_api_v1_recordings_upload_initiate_post: {
         parameters: {
             query?: never;
@@ -1148,6 +2126,46 @@ export interface operations {
                 "application/json": components["schemas"]["InitiateIn"];
             };
         };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InitiateOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    renew_api_v1_recordings_upload_renew__recording_id__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             200: {
@@ -1222,6 +2240,612 @@ export interface operations {
             };
         };
     };
+    from_url_api_v1_recordings_upload_from_url_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FromUrlIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingDetailOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    retry_api_v1_recordings__recording_id__fetch_retry_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetryFetchIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingDetailOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    begin_api_v1_recordings_upload_multipart_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InitiateIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MultipartOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    parts_api_v1_recordings_upload_multipart__recording_id__parts_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartOut"][];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    sign_api_v1_recordings_upload_multipart__recording_id__parts_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PartNumbersIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartUrlsOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    complete_api_v1_recordings_upload_multipart__recording_id__complete_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MultipartCompleteIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingDetailOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    abort_api_v1_recordings_upload_multipart__recording_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    sign_one_api_v1_recordings_upload_sign_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedRequestOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    show_api_v1_organization_limits_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    replace_api_v1_organization_limits_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitsIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    usage_api_v1_organization_usage_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    give_up_api_v1_uploads_resumable__address__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    limits_here_api_v1_uploads_resumable__address__options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    offset_api_v1_uploads_resumable__address__head: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    append_api_v1_uploads_resumable__address__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     list_all_api_v1_recordings__get: {
         parameters: {
             query?: {
@@ -1229,6 +2853,8 @@ export interface operations {
                 appointment_id?: string | null;
                 visit_id?: string | null;
                 recording_type?: string | null;
+                /** @description A session's id, or the host's own. */
+                session?: string | null;
                 /** @description Part of the title or the file name. */
                 q?: string | null;
                 created_from?: string | null;
@@ -1629,6 +3255,177 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TranscriptOut"];
+                    "text/plain": unknown;
+                    "application/x-subrip": unknown;
+                    "text/vtt": unknown;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    list_all_api_v1_sessions__get: {
+        parameters: {
+            query?: {
+                /** @description Part of the title or the external id. */
+                q?: string | null;
+                /** @description The host's own id, exactly. */
+                external_id?: string | null;
+                limit?: number;
+                /** @description `next_cursor` of the last page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionListOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    look_at_api_v1_sessions__session_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    playback_api_v1_sessions__session_id__playback_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionPlaybackOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    transcript_api_v1_sessions__session_id__transcript_get: {
+        parameters: {
+            query?: {
+                format?: "json" | "txt" | "srt" | "vtt";
+            };
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionTranscriptOut"];
                     "text/plain": unknown;
                     "application/x-subrip": unknown;
                     "text/vtt": unknown;

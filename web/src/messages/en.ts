@@ -1,5 +1,8 @@
 import type { RecordingStatus, Step } from '@/api/types';
 
+import { record } from './record';
+import { session } from './session';
+
 const plural = new Intl.PluralRules('en');
 const count = (n: number, one: string, other: string) =>
   `${n.toLocaleString('en')} ${plural.select(n) === 'one' ? one : other}`;
@@ -29,6 +32,8 @@ const stepStates: Record<Step['state'], string> = {
 };
 
 export const en = {
+  record,
+  session,
   app: 'Reelkeep',
   skipToContent: 'Skip to the page',
   recordings: 'Recordings',

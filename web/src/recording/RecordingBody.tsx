@@ -7,6 +7,7 @@ import type { RecordingDetail } from '@/api/types';
 import { titleOf } from '@/library/groups';
 import { t } from '@/messages';
 import { usePermission } from '@/me/usePermission';
+import { PartLine } from '@/session/PartLine';
 import { IconButton, Modal } from '@/ui/shell';
 
 import { Details } from './Details';
@@ -57,6 +58,7 @@ export function RecordingBody({ recording, at, children }: Props) {
           <BackLink />
           <Title recording={recording} mayChange={mayChange && !recording.is_deleted} />
           <Summary recording={recording} />
+          <PartLine recording={recording} />
         </div>
         <div className={styles['actions']}>
           <DownloadMenu

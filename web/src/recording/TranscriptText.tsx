@@ -13,7 +13,7 @@ import { useFollow } from './useFollow';
 import type { SoundOfPage } from './useSound';
 
 interface Props {
-  transcript: Transcript;
+  transcript: Pick<Transcript, 'segments'> & { language?: string | null };
   sound: SoundOfPage;
   following: boolean;
   onFollow: (on: boolean) => void;

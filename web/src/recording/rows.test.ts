@@ -28,6 +28,12 @@ describe('rows', () => {
     expect(rows.map((row) => row.text)).toEqual(['one two three', 'four', 'five']);
   });
 
+  it('never join two parts of a session', () => {
+    const part = (number: number, start: number, text: string) => ({ ...segment(start, text), part_number: number });
+    const { rows } = buildRows({ segments: [part(1, 0, 'one two'), part(2, 1.2, 'three'), part(2, 2, 'four')] });
+    expect(rows.map((row) => row.text)).toEqual(['one two', 'three four']);
+  });
+
   it('stay short enough to scroll', () => {
     const { rows } = buildRows({ segments: Array.from({ length: 20 }, (_, n) => segment(n * 5, 'a b c d e f g h i j')) });
     expect(rows.every((row) => row.text.split(' ').length <= 60)).toBe(true);

@@ -3,7 +3,7 @@
  *
  * Words of all rows lie in flat arrays, so that following the sound is one binary search and no objects.
  */
-import type { Segment, Transcript } from '@/api/types';
+import type { Segment } from '@/api/types';
 
 export interface Row {
   readonly start: number;
@@ -36,7 +36,10 @@ interface Timed {
   to: number;
 }
 
-export function buildRows(transcript: Pick<Transcript, 'segments'>): Rows {
+/** A segment of a session's text says which part it is of; a paragraph is of one part. */
+type Said = Segment & { part_number?: number };
+
+export function buildRows(transcript: { segments: readonly Said[] }): Rows {
   const rows: Row[] = [];
   const words: (Timed & { row: number })[] = [];
   for (const group of paragraphs(transcript.segments)) {
@@ -66,8 +69,8 @@ export function buildRows(transcript: Pick<Transcript, 'segments'>): Rows {
 }
 
 /** Segments of one speaker without a long pause between them, up to about sixty words. */
-function paragraphs(segments: readonly Segment[]): Segment[][] {
-  const groups: Segment[][] = [];
+function paragraphs(segments: readonly Said[]): Said[][] {
+  const groups: Said[][] = [];
   let size = 0;
   for (const segment of segments) {
     const group = groups.at(-1);
@@ -75,6 +78,7 @@ function paragraphs(segments: readonly Segment[]): Segment[][] {
     const count = segment.words.length || segment.text.split(/\s+/).length;
     const joins =
       before?.speaker === segment.speaker &&
+      before.part_number === segment.part_number &&
       segment.start - before.end < ROW_PAUSE_SECONDS &&
       size + count <= ROW_WORDS_MAX;
     if (group && joins) group.push(segment);

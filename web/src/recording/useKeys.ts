@@ -12,7 +12,7 @@ interface Actions {
   onStep: (direction: 1 | -1) => void;
 }
 
-const TYPING = 'input:not([type=range]), select, textarea, [contenteditable], [role=menu], [role=dialog]';
+export const TYPING = 'input:not([type=range]), select, textarea, [contenteditable], [role=menu], [role=dialog]';
 const PRESSING = 'button, a, summary, [role=menuitem]';
 
 /** Single keys for the player; off where somebody types, and off altogether when Me says so. */

@@ -1,6 +1,7 @@
 import { Link } from '@tanstack/react-router';
-import { AudioLines, CircleUserRound, Trash2 } from 'lucide-react';
+import { AudioLines, CircleUserRound, Mic, Trash2 } from 'lucide-react';
 
+import { usePermission } from '@/me/usePermission';
 import { t } from '@/messages';
 import { Wordmark } from '@/ui';
 
@@ -8,14 +9,16 @@ import styles from './Navigation.module.css';
 
 const PLACES = [
   { to: '/recordings', label: t.recordings, icon: AudioLines },
+  { to: '/record', label: t.record.short, icon: Mic, needs: 'recordings.write' },
   { to: '/trash', label: t.trash, icon: Trash2 },
   { to: '/me', label: t.me, icon: CircleUserRound },
 ] as const;
 
 function Places({ className }: { className: string | undefined }) {
+  const mayRecord = usePermission('recordings.write');
   return (
     <ul className={className}>
-      {PLACES.map(({ to, label, icon: Icon }) => (
+      {PLACES.filter((place) => mayRecord || !('needs' in place)).map(({ to, label, icon: Icon }) => (
         <li key={to}>
           <Link to={to} className={styles['place']} activeProps={{ 'data-here': true }}>
             <Icon size={20} strokeWidth={1.75} aria-hidden />

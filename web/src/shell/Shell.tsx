@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Outlet, useMatch } from '@tanstack/react-router';
-import { useEffect } from 'react';
+import { lazy, Suspense, useEffect } from 'react';
 
 import { infoQuery } from '@/api/queries';
 import { t } from '@/messages';
@@ -17,6 +17,9 @@ import styles from './Shell.module.css';
 import { SignInOverlay } from './SignInOverlay';
 import { UploadDock } from './UploadDock';
 import { useUploadNews } from './useUploadNews';
+
+// Apart, so that the first page is drawn before the recorder is fetched.
+const OnThisDevice = lazy(() => import('@/record/OnThisDevice').then((part) => ({ default: part.OnThisDevice })));
 
 /** Everything that stays while pages come and go: navigation, the sound, the uploads, the sign-in. */
 export function Shell() {
@@ -41,6 +44,11 @@ export function Shell() {
           <Outlet />
         </main>
         <div className={styles['dock']}>
+          {mayUpload && (
+            <Suspense>
+              <OnThisDevice />
+            </Suspense>
+          )}
           <UploadDock />
           <MiniPlayer pageOf={recording?.params.id ?? null} />
         </div>

@@ -1,13 +1,14 @@
-"""`reelkeep add`: files become recordings."""
+"""`reelkeep add`: files, and files at URLs, become recordings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
+from reelkeep.cli.fetching import Underway, fetch_until_in, is_url, shown_url
 from reelkeep.cli.files import look_at_file, pieces_of
 from reelkeep.cli.options import Data, Json, OrganizationName, with_runtime
 from reelkeep.cli.organizations import choose_organization
@@ -22,6 +23,7 @@ from reelkeep.recordings.create import NewRecording
 from reelkeep.recordings.models import Status
 from reelkeep.runtime import Runtime
 from reelkeep.uploads.bring import Source, bring_in
+from reelkeep.uploads.fetch import FromUrl, begin_fetch
 
 app = typer.Typer(add_completion=False)
 log = get_logger(__name__)
@@ -41,9 +43,10 @@ class Wish:
 
 @dataclass(slots=True)
 class Added:
-    """What became of one file."""
+    """What became of one file or URL."""
 
-    path: Path
+    #: As it is shown.
+    path: str
     recording_id: UUID | None = None
     error: ReelkeepError | None = None
     #: The recording as it is told in JSON.
@@ -53,7 +56,8 @@ class Added:
 @app.command()
 def add(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="Sound or video files.", show_default=False)
+        list[str],
+        typer.Argument(metavar="FILE|URL", help="Sound or video files, or their URLs.", show_default=False),
     ],
     *,
     wait: Annotated[
@@ -70,7 +74,9 @@ def add(
     data: Data = None,
     as_json: Json = False,
 ) -> int:
-    """Add recordings from files; works with no server running too.
+    """Add recordings from files and URLs; works with no server running too.
+
+    A URL (http or https) is fetched; when this is stopped, a worker goes on with it.
 
     With --wait a worker that runs already does the processing; without one, this command does. One file
     that fails does not stop the others; the exit code is then 1.
@@ -82,6 +88,7 @@ def add(
     Example:
       reelkeep add interview.mp3 --wait
       reelkeep add monday.wav tuesday.m4a --type lecture --json
+      reelkeep add "https://media.example.org/talk.mp3" --title "A talk"
     """
     wish = Wish(
         title=_at_most(title, 200, "--title"),
@@ -95,11 +102,12 @@ def add(
     return _report(added, wish)
 
 
-async def _add(runtime: Runtime, files: Sequence[Path], wish: Wish) -> list[Added]:
+async def _add(runtime: Runtime, files: Sequence[str], wish: Wish) -> list[Added]:
     organization_id = await choose_organization(runtime, wish.organization)
     with show_progress(wanted=not wish.as_json) as bars:
         added = [await _add_one(runtime, organization_id, path, wish, bars) for path in files]
-        names = {one.recording_id: one.path.name for one in added if one.recording_id}
+        await _fetch(runtime, organization_id, added, bars)
+        names = {one.recording_id: _name(one) for one in added if one.recording_id and not one.error}
         if wish.wait and names:
             await wait_until_ended(runtime, organization_id, list(names), bars.follow(names))
     for one in added:
@@ -112,22 +120,44 @@ async def _add(runtime: Runtime, files: Sequence[Path], wish: Wish) -> list[Adde
     return added
 
 
-async def _add_one(runtime: Runtime, organization_id: UUID, path: Path, wish: Wish, bars: Bars) -> Added:
+async def _add_one(runtime: Runtime, organization_id: UUID, named: str, wish: Wish, bars: Bars) -> Added:
+    shown = shown_url(named) if is_url(named) else named
+    new = NewRecording(
+        original_filename="",
+        content_type="",
+        recording_type=wish.recording_type,
+        title=wish.title,
+        transcribe=wish.transcribe,
+    )
     try:
-        file = look_at_file(path)
-        new = NewRecording(
-            original_filename=file.name,
-            content_type=file.content_type,
-            recording_type=wish.recording_type,
-            title=wish.title,
-            size_bytes=file.size_bytes,
-            transcribe=wish.transcribe,
-        )
+        if is_url(named):
+            return Added(shown, await begin_fetch(runtime, organization_id, None, FromUrl(named), new))
+        file = look_at_file(Path(named))
+        new = replace(new, original_filename=file.name, content_type=file.content_type)
         source = Source(pieces_of(file, bars.begin(file.name, file.size_bytes)), file.size_bytes)
-        return Added(path, await bring_in(runtime, organization_id, None, new, source))
+        return Added(shown, await bring_in(runtime, organization_id, None, new, source))
     except ReelkeepError as error:
         log.info("a file was not added", error_code=error.code)
-        return Added(path, error=error)
+        return Added(shown, error=error)
+
+
+async def _fetch(runtime: Runtime, organization_id: UUID, added: Sequence[Added], bars: Bars) -> None:
+    """Fetch what was given as URLs, all at once."""
+    fetched = {one.recording_id: one for one in added if one.recording_id and is_url(one.path)}
+    if not fetched:
+        return
+    shown = {recording_id: bars.begin(_name(one), None) for recording_id, one in fetched.items()}
+
+    def tell(recording_id: UUID, underway: Underway) -> None:
+        shown[recording_id](underway.offset, underway.total)
+
+    ended = await fetch_until_in(runtime, organization_id, list(fetched), tell)
+    for recording_id, failure in ended.items():
+        fetched[recording_id].error = failure
+
+
+def _name(one: Added) -> str:
+    return one.path.rstrip("/").rpartition("/")[2] or one.path
 
 
 def _report(added: Sequence[Added], wish: Wish) -> int:
@@ -177,9 +207,11 @@ def _tell(one: Added, wish: Wish, *, alone: bool) -> None:
         print_error(named + one.error.message, one.error.code)
         return
     document = one.document
-    facts = f"{one.path}: recording {document['id']}, {size_text(document['file_size_bytes'])}"
+    facts = f"{one.path}: recording {document['id']}, {size_text(document['file_size_bytes'] or 0)}"
     if not wish.wait:
-        print_text(f"{document['id']}  {one.path}  {size_text(document['file_size_bytes'])}")
+        print_text(f"{document['id']}  {one.path}  {size_text(document['file_size_bytes'] or 0)}")
+        if one.error:
+            print_error(f"{one.path}: {one.error.message}", one.error.code)
         return
     facts += f", {duration_text(document['duration_seconds'])}, {document['status']}"
     print_note(facts) if alone else print_text(f"== {facts}")

@@ -1,63 +1,63 @@
-"""What a request to write declares, and what the wire cannot do for it."""
+"""What a request to write declares of its bytes, and what the wire cannot do for it."""
 
 import base64
 import binascii
+import hashlib
+import hmac
 from collections.abc import Iterable
 
 from reelkeep.http.wire.exchange import Exchange
+from reelkeep.stores.conditions import ALWAYS, OnlyIf
 from reelkeep.stores.local_files import ExpectedBytes
 from reelkeep.stores.refusals import S3Refusal
-from reelkeep.stores.verifier import SignedRequest
 
 #: Query parameters and headers that carry the signature or say nothing that binds.
 _HARMLESS = {
     "x-amz-algorithm",
+    "x-amz-content-sha256",
     "x-amz-credential",
     "x-amz-date",
     "x-amz-expires",
+    "x-amz-sdk-checksum-algorithm",
     "x-amz-security-token",
     "x-amz-signature",
     "x-amz-signedheaders",
     "x-amz-user-agent",
     "x-id",
 }
-_CHECKED = {
-    "x-amz-checksum-algorithm",
-    "x-amz-checksum-crc32",
-    "x-amz-checksum-sha256",
-    "x-amz-content-sha256",
-    "x-amz-sdk-checksum-algorithm",
-}
+#: What some tools always say, and what is so in any case.
+_TRUE_ANYWAY = {"x-amz-acl": "private", "x-amz-storage-class": "STANDARD"}
+CHECKSUMS = frozenset({"x-amz-checksum-algorithm", "x-amz-checksum-crc32", "x-amz-checksum-sha256"})
 _UNSIGNED = {"", "UNSIGNED-PAYLOAD"}
+_CHUNKED = (
+    "Bodies that are cut into signed chunks, or end in a trailer, are not spoken here. Switch them off: with "
+    'boto3 Config(request_checksum_calculation="when_required"), for the AWS command line '
+    "AWS_REQUEST_CHECKSUM_CALCULATION=WHEN_REQUIRED, elsewhere the chunked encoding of payloads. "
+    "The checksums spoken here are CRC32 and SHA256"
+)
 
 
-def signed_request(exchange: Exchange, host: str, path: str) -> SignedRequest:
-    """The request as `verifier` checks it."""
-    return SignedRequest(exchange.method, host, path, exchange.query, exchange.headers)
-
-
-def refuse_unspoken(exchange: Exchange) -> None:
+def refuse_unspoken(exchange: Exchange, spoken: frozenset[str]) -> None:
     """Refuse what would change the meaning of a request and is not spoken here, rather than ignore it."""
-    names = {name.lower() for name, _ in exchange.query if not name.startswith("response-")}
+    names = {name.lower() for name, _ in exchange.query}
     names |= {name for name in exchange.headers if name.startswith("x-amz-")}
-    unknown = sorted(names - _HARMLESS - _CHECKED)
-    if exchange.method == "PUT":
-        unknown += [name for name in ("if-match", "if-none-match") if name in exchange.headers]
-        unknown += (
-            ["content-encoding"] if "aws-chunked" in exchange.headers.get("content-encoding", "") else []
-        )
-    refuse_names(unknown)
+    names -= {name for name, value in _TRUE_ANYWAY.items() if exchange.headers.get(name) == value}
+    if "aws-chunked" in exchange.headers.get("content-encoding", ""):
+        names.add("content-encoding")
+    if exchange.headers.get("x-amz-content-sha256", "").startswith("STREAMING-"):
+        refuse_names(["x-amz-content-sha256"])
+    refuse_names(sorted(names - _HARMLESS - spoken))
 
 
 def refuse_names(unknown: Iterable[str]) -> None:
     """Refuse when there are names that nothing here answers to."""
     first = next(iter(unknown), None)
-    if first is not None:
-        raise S3Refusal(
-            "NotImplemented",
-            f"A header or query you provided implies functionality that is not implemented: {first}",
-            Header=first,
-        )
+    if first is None:
+        return
+    message = f"A header or query you provided implies functionality that is not implemented: {first}"
+    if first.startswith(("x-amz-checksum", "x-amz-trailer", "x-amz-content", "x-amz-decoded", "content-enc")):
+        message = f"{_CHUNKED}: {first}"
+    raise S3Refusal("NotImplemented", message, Header=first)
 
 
 def content_length(exchange: Exchange, bytes_max: int) -> int:
@@ -73,6 +73,19 @@ def content_length(exchange: Exchange, bytes_max: int) -> int:
     return length
 
 
+def number_of(exchange: Exchange, name: str, default: int, most: int) -> int:
+    """A number in the query, at most `most`."""
+    text = dict(exchange.query).get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise S3Refusal(
+            "InvalidArgument",
+            f"Provided {name} not an integer or within integer range",
+            ArgumentName=name,
+            ArgumentValue=text,
+        )
+    return min(int(text), most)
+
+
 def too_large(size_bytes: int, bytes_max: int) -> S3Refusal:
     """The refusal of a body over its limit."""
     return S3Refusal(
@@ -83,8 +96,22 @@ def too_large(size_bytes: int, bytes_max: int) -> S3Refusal:
     )
 
 
-def expected_of_put(exchange: Exchange, length: int) -> ExpectedBytes:
-    """The length and digests that a PUT declares."""
+def only_if(exchange: Exchange) -> OnlyIf:
+    """The conditions of a write."""
+    none_match, match = exchange.headers.get("if-none-match"), exchange.headers.get("if-match")
+    if none_match is None and match is None:
+        return ALWAYS
+    if none_match not in (None, "*"):
+        raise S3Refusal(
+            "NotImplemented",
+            "If-None-Match of a write may only be *: write where nothing is.",
+            Header="If-None-Match",
+        )
+    return OnlyIf(none_match is not None, match.strip().strip('"') if match is not None else None)
+
+
+def expected_of_body(exchange: Exchange, length: int) -> ExpectedBytes:
+    """The length and digests that the headers or the URL declare of a body."""
     payload = exchange.given("x-amz-content-sha256") or ""
     checksum = _hex(exchange.given("x-amz-checksum-sha256"), 32, "x-amz-checksum-sha256")
     if payload in _UNSIGNED:
@@ -112,9 +139,30 @@ def expected_of_form(fields: dict[str, str]) -> ExpectedBytes:
     )
 
 
+def echoed(exchange: Exchange) -> dict[str, str]:
+    """The checksums that were declared and have been checked, for the answer."""
+    names = ("x-amz-checksum-crc32", "x-amz-checksum-sha256")
+    return {name: value for name in names if (value := exchange.given(name)) is not None}
+
+
+async def read_document(exchange: Exchange, bytes_max: int) -> bytes:
+    """A small body, which must be the one that was signed and declared."""
+    body = await exchange.read(bytes_max)
+    expected = expected_of_body(exchange, len(body))
+    sha256, md5 = hashlib.sha256(body).hexdigest(), hashlib.md5(body, usedforsecurity=False).hexdigest()
+    if expected.sha256 is not None and not hmac.compare_digest(expected.sha256, sha256):
+        raise S3Refusal(
+            "XAmzContentSHA256Mismatch",
+            "The provided 'x-amz-content-sha256' header does not match what was computed.",
+            ClientComputedContentSHA256=expected.sha256,
+            S3ComputedContentSHA256=sha256,
+        )
+    if expected.md5 not in (None, md5):
+        raise S3Refusal("BadDigest", "The Content-MD5 you specified did not match what we received.")
+    return body
+
+
 def _payload_digest(payload: str) -> str:
-    if payload.startswith("STREAMING-"):
-        refuse_names(["x-amz-content-sha256"])
     if len(payload) != 64 or payload.strip("0123456789abcdef"):
         raise S3Refusal(
             "InvalidArgument", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD or a valid sha256 value."

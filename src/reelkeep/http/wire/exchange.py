@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from contextlib import aclosing
 from urllib.parse import unquote
-from xml.sax.saxutils import escape
 
 from starlette.types import Message, Receive, Scope, Send
 
+from reelkeep.http.wire.documents import xml
 from reelkeep.stores.refusals import S3Refusal
 
 #: After a refusal, how much of the body is still taken so that the client gets to read why.
@@ -18,7 +19,8 @@ DRAIN_SECONDS_MAX = 10.0
 #: Any page may use a signed URL: it carries its own authority, and cookies play no part.
 CORS = {
     "access-control-allow-origin": "*",
-    "access-control-expose-headers": "ETag, Content-Length, Content-Range, Accept-Ranges, x-amz-request-id",
+    "access-control-expose-headers": "ETag, Location, Content-Length, Content-Range, Accept-Ranges, "
+    "Retry-After, x-amz-request-id, x-amz-checksum-crc32, x-amz-checksum-sha256",
     "cross-origin-resource-policy": "cross-origin",
 }
 #: What was uploaded never runs as a page of ours.
@@ -37,9 +39,12 @@ class Exchange:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, *, idle_seconds: float) -> None:
         self.method: str = scope["method"]
-        self.bucket: str = scope["path_params"]["bucket"]
+        #: Empty for the service itself.
+        self.bucket: str = scope["path_params"].get("bucket", "")
         #: None for the bucket itself.
         self.key: str | None = scope["path_params"].get("key") or None
+        #: The bucket, or the service, was named with a slash after it, which is part of what was signed.
+        self.slash = self.key is None and scope["path"].endswith("/")
         self.headers = _headers(scope)
         self.query = _query(scope)
         self.request_id = secrets.token_hex(8).upper()
@@ -67,6 +72,20 @@ class Exchange:
             if message.get("body"):
                 yield message["body"]
 
+    async def read(self, bytes_max: int) -> bytes:
+        """The whole of a small body."""
+        whole = bytearray()
+        async with aclosing(self.body()) as body:
+            async for piece in body:
+                whole += piece
+                if len(whole) > bytes_max:
+                    raise S3Refusal(
+                        "MaxMessageLengthExceeded",
+                        "Your request was too big.",
+                        MaxMessageLengthBytes=str(bytes_max),
+                    )
+        return bytes(whole)
+
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         """Send the head of the answer."""
         self.started = True
@@ -83,6 +102,10 @@ class Exchange:
         length = {} if status in (204, 304) else {"content-length": str(len(body))}
         await self.start(status, {**length, **(headers or {})})
         await self.send(b"" if self.method == "HEAD" else body, more=False)
+
+    async def answer_xml(self, body: bytes) -> None:
+        """Send a document."""
+        await self.answer(200, {"content-type": "application/xml"}, body)
 
     async def refuse(self, refusal: S3Refusal, headers: Mapping[str, str] | None = None) -> None:
         """Send S3's XML for a refusal, and see that a client in the midst of sending can read it."""
@@ -121,16 +144,6 @@ class Exchange:
         elements = {"Code": refusal.code, "Message": refusal.message, **refusal.facts}
         elements |= {"Resource": resource, "RequestId": self.request_id}
         return xml("Error", elements)
-
-
-def xml(root: str, elements: Mapping[str, str]) -> bytes:
-    """A flat XML document; characters that XML cannot carry become a question mark."""
-    inner = "".join(f"<{name}>{escape(_printable(text))}</{name}>" for name, text in elements.items())
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root}>{inner}</{root}>'.encode("utf-8", "replace")
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c >= " " and c not in "\ufffe\uffff" else "?" for c in text)
 
 
 async def send_pieces(exchange: Exchange, pieces: AsyncIterable[bytes]) -> None:

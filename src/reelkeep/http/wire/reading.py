@@ -1,16 +1,17 @@
 """Reads objects: GET and HEAD with ranges, conditions and overridden headers."""
 
+import base64
 import re
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 
 from reelkeep.http.wire.exchange import Exchange, send_pieces
-from reelkeep.stores.local import LocalStore
+from reelkeep.http.wire.request import Acceleration, WireRequest
 from reelkeep.stores.protocol import ObjectFacts
 from reelkeep.stores.refusals import S3Refusal
 
 _RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{1,18})?|-(\d{1,18}))")
-_OVERRIDES = {
+_HEADERS_OF = {
     "response-cache-control": "cache-control",
     "response-content-disposition": "content-disposition",
     "response-content-encoding": "content-encoding",
@@ -18,11 +19,19 @@ _OVERRIDES = {
     "response-content-type": "content-type",
     "response-expires": "expires",
 }
+#: What a query may set of the answer's headers.
+OVERRIDES = frozenset(_HEADERS_OF)
+#: A server in front would hold these against its own idea of the file.
+_CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range")
 
 
-async def get_object(exchange: Exchange, store: LocalStore, key: str) -> None:
-    """Answer a GET or HEAD whose signature is right."""
-    async with store.reader(key) as reader:
+async def get_object(request: WireRequest) -> None:
+    """GetObject and HeadObject."""
+    exchange = request.exchange
+    if request.acceleration is not None and _may_be_handed_on(exchange):
+        await _hand_on(request, request.acceleration)
+        return
+    async with request.store.reader(request.key) as reader:
         facts = reader.facts
         headers = _headers(exchange, facts)
         if _unchanged(exchange, facts):
@@ -33,12 +42,30 @@ async def get_object(exchange: Exchange, store: LocalStore, key: str) -> None:
         if span is not None:
             start, end = span
             headers["content-range"] = f"bytes {start}-{end - 1}/{facts.size_bytes}"
+        elif facts.sha256 is not None and exchange.headers.get("x-amz-checksum-mode") == "ENABLED":
+            headers["x-amz-checksum-sha256"] = base64.b64encode(bytes.fromhex(facts.sha256)).decode()
         headers["content-length"] = str(end - start)
         await exchange.start(200 if span is None else 206, headers)
         if exchange.method == "HEAD":
             await exchange.send(b"", more=False)
         else:
             await send_pieces(exchange, reader.pieces(start, end))
+
+
+def _may_be_handed_on(exchange: Exchange) -> bool:
+    """Whether a server in front would answer as we do: conditions and several ranges are ours."""
+    if exchange.method != "GET" or any(name in exchange.headers for name in _CONDITIONS):
+        return False
+    asked = exchange.headers.get("range")
+    return asked is None or _RANGE.fullmatch(asked.strip()) is not None
+
+
+async def _hand_on(request: WireRequest, acceleration: Acceleration) -> None:
+    """Let the server in front send the file, ranges included."""
+    facts, path = await request.store.file_of(request.key)
+    _range(request.exchange, facts)  # one that cannot be met is refused in S3's words
+    headers = _headers(request.exchange, facts)
+    await request.exchange.answer(200, {**headers, acceleration.header: acceleration.value_for(path)})
 
 
 def _headers(exchange: Exchange, facts: ObjectFacts) -> dict[str, str]:
@@ -49,10 +76,10 @@ def _headers(exchange: Exchange, facts: ObjectFacts) -> dict[str, str]:
         "accept-ranges": "bytes",
     }
     for name, value in exchange.query:
-        if name in _OVERRIDES:
+        if name in _HEADERS_OF:
             if not value.isprintable():
                 raise S3Refusal("InvalidArgument", f"{name} may not hold control characters.")
-            headers[_OVERRIDES[name]] = value
+            headers[_HEADERS_OF[name]] = value
     return headers
 
 

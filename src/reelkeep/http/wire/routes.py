@@ -1,41 +1,35 @@
-"""The routes of the wire: who may do what with which store, and how each failure is said."""
+"""The routes of the wire: a request is told apart, its signer found and held to what they may."""
 
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from reelkeep.clock import Clock, SystemClock
-from reelkeep.errors import (
-    Invalid,
-    ObjectNotFound,
-    ReelkeepError,
-    StoreError,
-    StoreFull,
-    StoreUnavailable,
-    WrongBytes,
-)
-from reelkeep.http.wire.checks import content_length, refuse_unspoken, signed_request
+from reelkeep.errors import Invalid, ObjectNotFound, ReelkeepError, WrongBytes
+from reelkeep.http.wire.authority import Authority, check_may
+from reelkeep.http.wire.checks import content_length, refuse_unspoken
 from reelkeep.http.wire.exchange import ClientGone, Exchange
 from reelkeep.http.wire.forms import PostForm
-from reelkeep.http.wire.reading import get_object
+from reelkeep.http.wire.listing import list_buckets
+from reelkeep.http.wire.operations import BUCKET, METHODS, OBJECT, operation_of
+from reelkeep.http.wire.request import Acceleration, WireRequest
+from reelkeep.http.wire.translate import as_refusal
 from reelkeep.http.wire.writing import (
     PUT_BYTES_MAX,
     answer_post,
     check_form,
     form_writer,
-    put_object,
     receive_fields,
     take_file,
 )
 from reelkeep.logs import get_logger
-from reelkeep.stores.keys import check_key
-from reelkeep.stores.local import WIRE_PATH, WIRE_REGION, LocalStore
+from reelkeep.stores.local import WIRE_PATH, LocalStore
+from reelkeep.stores.local_access import FindAccess
 from reelkeep.stores.refusals import S3Refusal
 from reelkeep.stores.signer import Endpoint
-from reelkeep.stores.verifier import FindCredentials, verify_policy, verify_query
 
 #: A client that sends nothing for so long is given up.
 IDLE_SECONDS = 60.0
@@ -47,25 +41,23 @@ logger = get_logger(__name__)
 
 def wire_routes(
     stores: Mapping[str, LocalStore],
-    find_credentials: FindCredentials,
+    find_access: FindAccess,
     public_url: str,
     *,
     clock: Clock | None = None,
     idle_seconds: float = IDLE_SECONDS,
-) -> list[Route]:
-    """The routes to mount at `/s3`, for local stores by bucket.
+    acceleration: Acceleration | None = None,
+) -> list[BaseRoute]:
+    """The routes at `/s3`, for local stores by bucket.
 
     Signatures are checked for `public_url`, the address that URLs were signed for, never for the Host
     header that a request came with.
     """
-    wire = Wire(
-        stores=stores,
-        find_credentials=find_credentials,
-        endpoint=Endpoint.from_url(public_url.rstrip("/") + WIRE_PATH),
-        clock=clock or SystemClock(),
-        idle_seconds=idle_seconds,
-    )
-    return [Route("/{bucket}", wire), Route("/{bucket}/{key:path}", wire)]
+    endpoint = Endpoint.from_url(public_url.rstrip("/") + WIRE_PATH)
+    authority = Authority(find_access, endpoint, clock or SystemClock())
+    wire = Wire(stores, authority, idle_seconds, acceleration)
+    inner = [Route("/", wire), Route("/{bucket}", wire), Route("/{bucket}/{key:path}", wire)]
+    return [Route(WIRE_PATH, wire), Mount(WIRE_PATH, routes=inner)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +65,9 @@ class Wire:
     """The ASGI application behind the routes."""
 
     stores: Mapping[str, LocalStore]
-    find_credentials: FindCredentials
-    endpoint: Endpoint
-    clock: Clock = field(default_factory=SystemClock)
+    authority: Authority
     idle_seconds: float = IDLE_SECONDS
+    acceleration: Acceleration | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -87,46 +78,49 @@ class Wire:
             logger.info("wire client left early", bucket=exchange.bucket, key=exchange.key)
         except S3Refusal as refusal:
             await self._refuse(exchange, refusal)
-        except (Invalid, StoreError) as error:
+        except ReelkeepError as error:
             if exchange.started:
                 raise  # the connection is cut, so that no short body passes for a whole one
             if not isinstance(error, Invalid | ObjectNotFound | WrongBytes):
                 logger.error("wire store failed", exc_info=error, bucket=exchange.bucket)
-            await self._refuse(exchange, _as_refusal(exchange, error))
+            await self._refuse(exchange, as_refusal(exchange, error))
 
     async def _answer(self, exchange: Exchange) -> None:
         if exchange.method == "OPTIONS":
             await _answer_preflight(exchange)
             return
+        if not exchange.bucket:
+            await self._answer_service(exchange)
+            return
         store = self.stores.get(exchange.bucket)
         if store is None:
             raise S3Refusal("NoSuchBucket", "The specified bucket does not exist", BucketName=exchange.bucket)
-        match exchange.method, exchange.key:
-            case "POST", None:
-                await self._post(exchange, store)
-            case "PUT", str(key):
-                self._check_signature(exchange)
-                facts = await put_object(exchange, store, check_key(key))
-                await exchange.answer(200, {"etag": f'"{facts.etag}"'})
-            case (("GET" | "HEAD"), str(key)):
-                self._check_signature(exchange)
-                await get_object(exchange, store, check_key(key))
-            case _:
-                raise S3Refusal(
-                    "MethodNotAllowed",
-                    "The specified method is not allowed against this resource.",
-                    Method=exchange.method,
-                )
+        if exchange.method == "POST" and exchange.key is None and not exchange.query:
+            await self._post(exchange, store)
+            return
+        operation = operation_of(exchange)
+        access = await self.authority.of_request(exchange)
+        check_may(access, store.name, exchange.key, changes=operation.changes)
+        refuse_unspoken(exchange, operation.spoken)
+        await operation.answer(WireRequest(exchange, store, self.authority.endpoint, self.acceleration))
 
-    def _check_signature(self, exchange: Exchange) -> None:
-        host, path = self.endpoint.locate(exchange.bucket, exchange.key)
-        request = signed_request(exchange, host, path)
-        verify_query(request, self.find_credentials, WIRE_REGION, self.clock.now())
-        refuse_unspoken(exchange)
+    async def _answer_service(self, exchange: Exchange) -> None:
+        if exchange.method != "GET":
+            raise S3Refusal(
+                "MethodNotAllowed",
+                "The specified method is not allowed against this resource.",
+                Method=exchange.method,
+                ResourceType="SERVICE",
+            )
+        access = await self.authority.of_request(exchange)
+        refuse_unspoken(exchange, frozenset())
+        opened = [bucket for bucket, store in self.stores.items() if access.opens(store.name)]
+        await list_buckets(exchange, opened)
 
     async def _post(self, exchange: Exchange, store: LocalStore) -> None:
         form = PostForm(exchange.headers.get("content-type", ""))
         length = content_length(exchange, _FORM_BYTES_MAX)
+        request = WireRequest(exchange, store, self.authority.endpoint)
         async with aclosing(exchange.body()) as body:
             first, received = await receive_fields(form, body)
             if "key" not in form.fields:
@@ -135,13 +129,13 @@ class Wire:
                     "Bucket POST must contain a field named 'key'. "
                     "If it is specified, please check the order of the fields.",
                 )
-            policy = verify_policy(form.fields, self.find_credentials, WIRE_REGION, self.clock.now())
+            access, policy = await self.authority.of_form(form.fields)
             key, limits = check_form(form, policy, exchange.bucket, length, received)
+            check_may(access, store.name, key, changes=True)
             async with form_writer(store, form, key) as writer:
                 facts = await take_file(writer, form, first, body, limits)
-        host, path = self.endpoint.locate(exchange.bucket, key)
-        location = f"{self.endpoint.scheme}://{host}{path}"
-        await answer_post(exchange, facts, location, form.fields.get("success_action_status", ""))
+        status = form.fields.get("success_action_status", "")
+        await answer_post(exchange, facts, request.location_of(key), status)
 
     async def _refuse(self, exchange: Exchange, refusal: S3Refusal) -> None:
         logger.info(
@@ -154,7 +148,7 @@ class Wire:
         )
         headers = {}
         if refusal.code == "MethodNotAllowed":
-            headers["allow"] = "GET, HEAD, PUT, OPTIONS" if exchange.key else "POST, OPTIONS"
+            headers["allow"] = ", ".join([*_methods_of(exchange), "OPTIONS"])
         if refusal.code == "InvalidRange":
             headers["content-range"] = f"bytes */{refusal.facts['ActualObjectSize']}"
         if refusal.code == "ServiceUnavailable":
@@ -162,9 +156,15 @@ class Wire:
         await exchange.refuse(refusal, headers)
 
 
+def _methods_of(exchange: Exchange) -> tuple[str, ...]:
+    if not exchange.bucket:
+        return ("GET",)
+    return METHODS[BUCKET if exchange.key is None else OBJECT]
+
+
 async def _answer_preflight(exchange: Exchange) -> None:
     headers = {
-        "access-control-allow-methods": "GET, HEAD, PUT, POST",
+        "access-control-allow-methods": "GET, HEAD, PUT, POST, DELETE",
         "access-control-max-age": "3600",
         "vary": "Access-Control-Request-Headers",
     }
@@ -172,41 +172,3 @@ async def _answer_preflight(exchange: Exchange) -> None:
     if asked:
         headers["access-control-allow-headers"] = asked
     await exchange.answer(200, headers)
-
-
-def _as_refusal(exchange: Exchange, error: ReelkeepError) -> S3Refusal:
-    """A store's error in S3's words."""
-    match error:
-        case ObjectNotFound():
-            return S3Refusal("NoSuchKey", "The specified key does not exist.", Key=exchange.key or "")
-        case WrongBytes():
-            return _as_wrong_bytes(exchange, error)
-        case StoreFull():
-            return S3Refusal("InsufficientStorage", "There is no space left for this object.")
-        case StoreUnavailable():
-            return S3Refusal("ServiceUnavailable", "Please try again.")
-        case Invalid():
-            return S3Refusal("InvalidArgument", error.message)
-    return S3Refusal("InternalError", "We encountered an internal error. The operator's log says which.")
-
-
-def _as_wrong_bytes(exchange: Exchange, error: WrongBytes) -> S3Refusal:
-    check, wanted, found = (str(error.details[name]) for name in ("check", "wanted", "found"))
-    if check == "size_bytes":
-        return S3Refusal(
-            "IncompleteBody",
-            "You did not provide the number of bytes specified by the Content-Length HTTP header",
-        )
-    if check == "sha256" and exchange.given("x-amz-content-sha256") == wanted:
-        return S3Refusal(
-            "XAmzContentSHA256Mismatch",
-            "The provided 'x-amz-content-sha256' header does not match what was computed.",
-            ClientComputedContentSHA256=wanted,
-            S3ComputedContentSHA256=found,
-        )
-    return S3Refusal(
-        "BadDigest",
-        f"The {check} you specified did not match what we received.",
-        ExpectedDigest=wanted,
-        CalculatedDigest=found,
-    )

@@ -1,21 +1,28 @@
-"""Writes objects: PUT with a presigned URL, and POST of a form with its policy."""
+"""Writes, copies and deletes objects: PUT and DELETE, and POST of a form with its policy."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import unquote
 
+from reelkeep.errors import ObjectNotFound
 from reelkeep.http.wire.checks import (
     content_length,
+    echoed,
+    expected_of_body,
     expected_of_form,
-    expected_of_put,
+    only_if,
     refuse_names,
     too_large,
 )
-from reelkeep.http.wire.exchange import Exchange, xml
+from reelkeep.http.wire.documents import Element, document, moment, xml
+from reelkeep.http.wire.exchange import Exchange
 from reelkeep.http.wire.forms import PostForm
+from reelkeep.http.wire.request import WireRequest
+from reelkeep.stores.conditions import ALWAYS
 from reelkeep.stores.keys import check_key
 from reelkeep.stores.local import LocalStore
-from reelkeep.stores.local_files import LocalWriter
+from reelkeep.stores.local_writer import LocalWriter
 from reelkeep.stores.protocol import ObjectFacts
 from reelkeep.stores.refusals import S3Refusal
 from reelkeep.stores.verifier import PostPolicy
@@ -50,16 +57,50 @@ class FormLimits:
     size_bytes_max: int
 
 
-async def put_object(exchange: Exchange, store: LocalStore, key: str) -> ObjectFacts:
-    """Take the body of a PUT whose signature is right."""
+async def put_object(request: WireRequest) -> None:
+    """PutObject."""
+    exchange = request.exchange
     length = content_length(exchange, PUT_BYTES_MAX)
-    expected = expected_of_put(exchange, length)
+    expected, condition = expected_of_body(exchange, length), only_if(exchange)
+    if condition != ALWAYS:
+        condition.check(await _present(request))  # before its body is sent; and once more at the end
     content_type = exchange.headers.get("content-type")
-    async with store.writer(key, content_type=content_type, expected=expected) as writer:
+    async with request.store.writer(
+        request.key, content_type=content_type, expected=expected, only_if=condition
+    ) as writer:
         async with aclosing(exchange.body()) as body:
             async for chunk in body:
                 await writer.write(chunk)
-        return await writer.commit()
+        facts = await writer.commit()
+    await exchange.answer(200, {"etag": f'"{facts.etag}"', **echoed(exchange)})
+
+
+async def copy_object(request: WireRequest) -> None:
+    """CopyObject inside one bucket: the copy has the source's type and bytes."""
+    exchange = request.exchange
+    refuse_names(name for name in ("if-match", "if-none-match") if name in exchange.headers)
+    if exchange.headers.get("x-amz-metadata-directive", "COPY") != "COPY":
+        refuse_names(["x-amz-metadata-directive"])
+    bucket, _, source = unquote(exchange.headers["x-amz-copy-source"]).removeprefix("/").partition("/")
+    if bucket != exchange.bucket or "?" in source:
+        raise S3Refusal("NotImplemented", "Only copies inside one bucket, and of no older version, are made.")
+    facts = await request.store.copy(check_key(source), request.key)
+    told: list[Element] = [("LastModified", moment(facts.modified_at)), ("ETag", f'"{facts.etag}"')]
+    await exchange.answer_xml(document("CopyObjectResult", told))
+
+
+async def delete_object(request: WireRequest) -> None:
+    """DeleteObject; nothing happens where there is none."""
+    refuse_names(name for name in ("if-match",) if name in request.exchange.headers)
+    await request.store.delete(request.key)
+    await request.exchange.answer(204)
+
+
+async def _present(request: WireRequest) -> ObjectFacts | None:
+    try:
+        return await request.store.head(request.key)
+    except ObjectNotFound:
+        return None
 
 
 async def receive_fields(form: PostForm, body: AsyncIterator[bytes]) -> tuple[list[memoryview], int]:
@@ -92,7 +133,7 @@ def check_form(
 
 
 @asynccontextmanager
-async def form_writer(store: LocalStore, form: PostForm, key: str) -> AsyncIterator[LocalWriter]:
+async def form_writer(store: LocalStore, form: PostForm, key: str) -> AsyncIterator[LocalWriter[ObjectFacts]]:
     """A writer for a form's file, with the type and digests that its fields declare."""
     content_type, expected = form.fields.get("content-type"), expected_of_form(form.fields)
     async with store.writer(key, content_type=content_type, expected=expected) as writer:
@@ -100,7 +141,7 @@ async def form_writer(store: LocalStore, form: PostForm, key: str) -> AsyncItera
 
 
 async def take_file(
-    writer: LocalWriter,
+    writer: LocalWriter[ObjectFacts],
     form: PostForm,
     first: list[memoryview],
     body: AsyncIterator[bytes],
@@ -146,7 +187,7 @@ def cut_off() -> S3Refusal:
     )
 
 
-async def _write(writer: LocalWriter, pieces: Iterable[memoryview], limits: FormLimits) -> None:
+async def _write(writer: LocalWriter[ObjectFacts], pieces: Iterable[memoryview], limits: FormLimits) -> None:
     for piece in pieces:
         size = writer.size_bytes + len(piece)
         if size > limits.size_bytes_max:

@@ -187,6 +187,16 @@ def upgrade() -> None:
             "source_url", sa.Text(), nullable=True, comment="what a worker fetches; emptied at the end"
         ),
     )
+    op.add_column(
+        "upload",
+        sa.Column(
+            "fetch",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default="{}",
+            nullable=False,
+            comment="what a worker that fetches leaves for the next one",
+        ),
+    )
     op.create_index("ix_blob_sha256", "blob", ["organization_id", "sha256"], unique=False)
     for table in TENANT_TABLES:
         _run(tenancy.tenant_table_statements(table))

@@ -1,0 +1,186 @@
+/** A recording or file that this tab has in hand: under its lock, its journal entry and its bytes. */
+import { filenameOf } from '../recorder/formats';
+import type { JournalEntry, JournalPart, Owner, Problem, UnsentPhase, UnsentRecording } from '../types';
+import { Bell } from './bell';
+import type { PartFile } from './disk';
+import { fileOf, isSafe, type Journal, withPart } from './journal';
+import type { Release } from './locks';
+import type { Storage } from './storage';
+
+export class Held {
+  readonly files = new Map<number, PartFile>();
+  /** Of a picked file: the file itself, while the page has it. */
+  picked: File | null = null;
+  phase: UnsentPhase = 'on-device';
+  retryAt: number | null = null;
+  speed: number | null = null;
+  found = false;
+  /** Rung when there is more to send. */
+  readonly more = new Bell();
+  /** Rung when there is a reason to try again at once. */
+  readonly again = new Bell();
+  /** How often somebody has said to try again. */
+  asked = 0;
+  readonly stop = new AbortController();
+  private saving: Promise<void> = Promise.resolve();
+
+  constructor(
+    public entry: JournalEntry,
+    private readonly journal: Journal,
+    private readonly storage: Storage,
+    readonly release: Release,
+    private readonly onChange: () => void,
+  ) {}
+
+  get id(): string {
+    return this.entry.id;
+  }
+
+  get live(): boolean {
+    return this.entry.kind === 'recording' && this.entry.stoppedAt === null;
+  }
+
+  part(number: number): JournalPart {
+    const part = this.entry.parts.find((one) => one.number === number);
+    if (part === undefined) throw new Error(`The recording has no part ${number}.`);
+    return part;
+  }
+
+  has(number: number): boolean {
+    return this.entry.parts.some((part) => part.number === number);
+  }
+
+  sizeOf(number: number): number {
+    if (this.picked !== null) return this.picked.size;
+    return this.files.get(number)?.size ?? this.entry.parts.find((part) => part.number === number)?.bytes ?? 0;
+  }
+
+  /** Nothing is sent or remembered by this tab any more. */
+  halt(): void {
+    this.stop.abort();
+    this.more.ring();
+    this.again.ring();
+  }
+
+  /** Opens what is on disk; a part that a closed page left open ends where its bytes end. */
+  async adopt(): Promise<void> {
+    for (const part of this.entry.parts) {
+      if (part.safe || this.entry.kind === 'file') continue;
+      const file = await this.open(part.number);
+      this.entry = withPart(this.entry, part.number, { bytes: file.size, closed: true });
+    }
+    const parts = this.entry.parts.filter((part) => part.safe || part.bytes > 0 || this.entry.kind === 'file');
+    await this.change({ parts, stoppedAt: this.entry.stoppedAt ?? Date.now() });
+  }
+
+  async open(number: number): Promise<PartFile> {
+    const disk = this.storage.disks[this.entry.keptIn] ?? this.storage.disk;
+    const file = await disk.open(fileOf(this.id, number));
+    this.files.set(number, file);
+    return file;
+  }
+
+  /** Seen at once, durable when done; changes follow each other. */
+  change(changes: Partial<JournalEntry>): Promise<void> {
+    this.entry = { ...this.entry, ...changes };
+    return this.save();
+  }
+
+  changePart(number: number, changes: Partial<JournalPart>): Promise<void> {
+    this.entry = withPart(this.entry, number, changes);
+    return this.save();
+  }
+
+  show(changes: { phase?: UnsentPhase; retryAt?: number | null; speed?: number | null }): void {
+    Object.assign(this, changes);
+    this.onChange();
+  }
+
+  /** The bytes go; what is remembered of the recording may stay. */
+  async removeBytes(number: number): Promise<void> {
+    await this.files.get(number)?.close();
+    this.files.delete(number);
+    await this.storage.disks[this.entry.keptIn]?.remove(fileOf(this.id, number));
+  }
+
+  async remove(): Promise<void> {
+    this.halt();
+    await this.saving.catch(() => undefined);
+    // The journal last: bytes that no entry names would never be found.
+    for (const { number } of this.entry.parts) await this.removeBytes(number);
+    await this.journal.remove(this.id);
+    this.release();
+  }
+
+  view(owner: Owner | null): UnsentRecording {
+    const view = viewOf(this.entry, owner);
+    const { phase, retryAt, speed } = this;
+    const bytes = sum(this.entry.parts, (part) => this.sizeOf(part.number));
+    const shown = isSafe(this.entry) ? 'safe' : this.live ? 'recording' : phase;
+    return { ...view, bytes, phase: shown, retryAt, speed, foundAfterClose: this.found, keptIn: this.keptIn() };
+  }
+
+  private keptIn() {
+    return [...this.files.values()].some((file) => file.keptIn === 'memory') ? 'memory' : this.entry.keptIn;
+  }
+
+  private save(): Promise<void> {
+    this.onChange();
+    const saved = this.saving
+      // A save that failed has been told to whoever made it.
+      .catch(() => undefined)
+      .then(() => (this.stop.signal.aborted ? undefined : this.journal.put(this.entry)));
+    this.saving = saved;
+    return saved;
+  }
+}
+
+/** An entry as the list shows it, told from the journal alone. */
+export function viewOf(entry: JournalEntry, owner: Owner | null, elsewhere = false): UnsentRecording {
+  const bytes = sum(entry.parts, (part) => part.bytes);
+  const sentBytes = sum(entry.parts, (part) => (part.safe ? part.bytes : Math.min(part.ackedBytes, part.bytes)));
+  return {
+    id: entry.id,
+    kind: entry.kind,
+    title: entry.details.title ?? null,
+    startedAt: entry.startedAt,
+    seconds: entry.kind === 'file' ? null : sum(entry.parts, (part) => part.seconds),
+    bytes,
+    sentBytes,
+    progress: bytes === 0 ? 0 : Math.min(1, sentBytes / bytes),
+    speed: null,
+    mimeType: entry.mimeType,
+    filename: entry.details.filename ?? filenameOf(entry.startedAt, entry.mimeType, null),
+    parts: entry.parts.length,
+    marks: entry.marks,
+    gaps: entry.gaps,
+    owner: entry.owner,
+    mine: isMine(entry, owner),
+    foundAfterClose: false,
+    keptIn: entry.keptIn,
+    phase: phaseInJournal(entry, elsewhere),
+    problem: entry.problem,
+    retryAt: null,
+    recordingIds: entry.parts.flatMap(({ recordingId }) => (recordingId === null ? [] : [recordingId])),
+  };
+}
+
+/** What another tab has in hand, as far as the journal tells. */
+function phaseInJournal(entry: JournalEntry, elsewhere: boolean): UnsentPhase {
+  if (isSafe(entry)) return 'safe';
+  if (!elsewhere) return entry.kind === 'file' ? 'needs-file' : 'on-device';
+  if (entry.stoppedAt === null) return 'recording';
+  return entry.problem === null ? 'sending' : problemPhase(entry.problem);
+}
+
+const problemPhase = (problem: Problem): UnsentPhase =>
+  problem.status !== null && problem.status >= 400 && problem.status < 500 ? 'refused' : 'waiting';
+
+/** What began while nobody was signed in belongs to whoever signs in at this device. */
+export function isMine(entry: JournalEntry, owner: Owner | null): boolean {
+  if (owner === null) return false;
+  if (entry.owner === null) return true;
+  return entry.owner.userId === owner.userId && entry.owner.organizationId === owner.organizationId;
+}
+
+const sum = <T>(list: readonly T[], of: (one: T) => number) => list.reduce((total, one) => total + of(one), 0);

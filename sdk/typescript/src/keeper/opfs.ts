@@ -1,0 +1,111 @@
+/** The browser's private file system, written through the synchronous handle that only workers have. */
+import type { Disk, PartFile } from './disk';
+
+/** What TypeScript's page library leaves out. */
+interface SyncHandle {
+  write(bytes: Uint8Array, options: { at: number }): number;
+  read(bytes: Uint8Array, options: { at: number }): number;
+  truncate(size: number): void;
+  getSize(): number;
+  flush(): void;
+  close(): void;
+}
+type WorkerFileHandle = FileSystemFileHandle & { createSyncAccessHandle?: () => Promise<SyncHandle> };
+
+const FOLDER = 'reelkeep';
+
+/** Null where this browser cannot write there; tried out, since some have the names and fail. */
+export async function openFileSystem(): Promise<Disk | null> {
+  try {
+    const root = await navigator.storage.getDirectory();
+    const folder = await root.getDirectoryHandle(FOLDER, { create: true });
+    const disk = new FileSystemDisk(folder);
+    const name = `probe-${crypto.randomUUID()}`;
+    const probe = await disk.open(name);
+    await probe.append(new Uint8Array([1]));
+    await probe.close();
+    await disk.remove(name);
+    return disk;
+  } catch {
+    return null;
+  }
+}
+
+class FileSystemDisk implements Disk {
+  readonly keptIn = 'disk';
+
+  constructor(private readonly folder: FileSystemDirectoryHandle) {}
+
+  async open(name: string): Promise<PartFile> {
+    const handle: WorkerFileHandle = await this.folder.getFileHandle(name, { create: true });
+    return new OpfsFile(handle, (await handle.getFile()).size);
+  }
+
+  async remove(name: string): Promise<void> {
+    try {
+      await this.folder.removeEntry(name);
+    } catch (error) {
+      if (!(error instanceof DOMException) || error.name !== 'NotFoundError') throw error;
+    }
+  }
+}
+
+class OpfsFile implements PartFile {
+  readonly keptIn = 'disk';
+  private sync: SyncHandle | null = null;
+
+  constructor(
+    private readonly handle: WorkerFileHandle,
+    public size: number,
+  ) {}
+
+  async append(bytes: Uint8Array): Promise<void> {
+    const sync = await this.opened();
+    let written = 0;
+    try {
+      while (written < bytes.length) {
+        const count = sync.write(bytes.subarray(written), { at: this.size + written });
+        if (count <= 0) throw new DOMException('The disk took no more bytes.', 'QuotaExceededError');
+        written += count;
+      }
+      sync.flush();
+    } catch (error) {
+      // Half a chunk would be followed by the same chunk again.
+      sync.truncate(this.size);
+      throw error;
+    }
+    this.size += written;
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const wanted = Math.max(0, Math.min(length, this.size - offset));
+    if (this.sync === null) {
+      const file = await this.handle.getFile();
+      return new Uint8Array(await file.slice(offset, offset + wanted).arrayBuffer());
+    }
+    const bytes = new Uint8Array(wanted);
+    return bytes.subarray(0, this.sync.read(bytes, { at: offset }));
+  }
+
+  async blob(mimeType: string): Promise<Blob> {
+    if (this.sync !== null) return new Blob([(await this.read(0, this.size)).slice()], { type: mimeType });
+    const file = await this.handle.getFile();
+    return file.slice(0, this.size, mimeType);
+  }
+
+  close(): Promise<void> {
+    this.sync?.close();
+    this.sync = null;
+    return Promise.resolve();
+  }
+
+  private async opened(): Promise<SyncHandle> {
+    if (this.sync !== null) return this.sync;
+    if (this.handle.createSyncAccessHandle === undefined) {
+      throw new DOMException('This browser has no synchronous file access.', 'NotSupportedError');
+    }
+    this.sync = await this.handle.createSyncAccessHandle();
+    this.size = this.sync.getSize();
+    return this.sync;
+  }
+}

@@ -1,0 +1,64 @@
+/** All that this device holds: what this tab has in hand, and what it only reads of in the journal. */
+import type { JournalEntry, Owner, UnsentRecording } from '../types';
+import { Held, viewOf } from './held';
+import { isSafe } from './journal';
+import { entryLock, heldNames, type Release, waitForLock } from './locks';
+import type { Storage } from './storage';
+
+export class Shelf {
+  readonly helds = new Map<string, Held>();
+  private readonly awaited = new Set<string>();
+
+  constructor(
+    readonly storage: Storage,
+    private readonly onChange: () => void,
+    private readonly onAdopted: (held: Held) => void,
+  ) {}
+
+  hold(entry: JournalEntry, release: Release): Held {
+    const held = new Held(entry, this.storage.journal, this.storage, release, this.onChange);
+    this.helds.set(entry.id, held);
+    return held;
+  }
+
+  async drop(held: Held): Promise<void> {
+    this.helds.delete(held.id);
+    await held.remove();
+    this.onChange();
+  }
+
+  /** Leaves it to another tab: nothing is removed. */
+  letGo(held: Held): void {
+    this.helds.delete(held.id);
+    held.halt();
+    held.release();
+  }
+
+  /** Takes in hand whatever no tab has, now or as soon as its tab is gone. */
+  async adoptAll(): Promise<void> {
+    for (const { id } of await this.storage.journal.all()) {
+      if (this.helds.has(id) || this.awaited.has(id)) continue;
+      this.awaited.add(id);
+      void this.adopt(id).finally(() => this.awaited.delete(id));
+    }
+  }
+
+  private async adopt(id: string): Promise<void> {
+    const release = await waitForLock(entryLock(id));
+    const entry = await this.storage.journal.get(id);
+    if (entry === null || this.helds.has(id)) return release();
+    const held = this.hold(entry, release);
+    await held.adopt();
+    if (held.entry.parts.length === 0) return this.drop(held);
+    held.found = entry.kind === 'recording' && !isSafe(entry);
+    this.onAdopted(held);
+    this.onChange();
+  }
+
+  async list(owner: Owner | null): Promise<readonly UnsentRecording[]> {
+    const [entries, locked] = [await this.storage.journal.all(), await heldNames()];
+    const views = new Map(entries.map((entry) => [entry.id, viewOf(entry, owner, locked.has(entryLock(entry.id)))]));
+    for (const held of this.helds.values()) views.set(held.id, held.view(owner));
+    return [...views.values()].sort((a, b) => b.startedAt - a.startedAt);
+  }
+}

@@ -1,0 +1,1 @@
+"""A watched folder: see a file, wait until it is whole, bring it in, put it away."""

@@ -1,0 +1,99 @@
+"""What the wire speaks: each of S3's operations, how its request is told, and what it may carry."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from reelkeep.http.wire.checks import CHECKSUMS
+from reelkeep.http.wire.exchange import Exchange
+from reelkeep.http.wire.listing import head_bucket, list_objects, tell_location
+from reelkeep.http.wire.parts import (
+    abort_upload,
+    complete_upload,
+    create_upload,
+    list_parts,
+    list_uploads,
+    put_part,
+)
+from reelkeep.http.wire.reading import OVERRIDES, get_object
+from reelkeep.http.wire.request import WireRequest
+from reelkeep.http.wire.writing import copy_object, delete_object, put_object
+from reelkeep.stores.refusals import S3Refusal
+
+OBJECT, BUCKET = "object", "bucket"
+COPY_SOURCE = "x-amz-copy-source"
+#: What in a query, or among the headers, makes a request another operation.
+MARKS = ("uploadId", "uploads", "list-type", "location")
+#: The methods of each resource, signed or not; the POST of a form to the bucket is apart.
+METHODS = {OBJECT: ("GET", "HEAD", "PUT", "POST", "DELETE"), BUCKET: ("GET", "HEAD", "POST")}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One of S3's operations."""
+
+    answer: Callable[[WireRequest], Awaitable[None]]
+    #: Read-only keys may not, and nobody may where sealed bytes lie.
+    changes: bool = False
+    #: Parameters and headers that it answers to, beside the signature's, in lower case.
+    spoken: frozenset[str] = frozenset()
+
+
+_LISTING = frozenset({"encoding-type", "prefix"})
+_READING = OVERRIDES | {"x-amz-checksum-mode"}
+_PART = frozenset({"uploadid"})
+
+OPERATIONS = {
+    ("GET", OBJECT, ""): Operation(get_object, spoken=_READING),
+    ("HEAD", OBJECT, ""): Operation(get_object, spoken=_READING),
+    ("PUT", OBJECT, ""): Operation(put_object, changes=True, spoken=CHECKSUMS),
+    ("PUT", OBJECT, COPY_SOURCE): Operation(
+        copy_object, changes=True, spoken=frozenset({COPY_SOURCE, "x-amz-metadata-directive"})
+    ),
+    ("DELETE", OBJECT, ""): Operation(delete_object, changes=True),
+    ("POST", OBJECT, "uploads"): Operation(
+        create_upload, changes=True, spoken=frozenset({"uploads", "x-amz-checksum-algorithm"})
+    ),
+    ("PUT", OBJECT, "uploadId"): Operation(put_part, changes=True, spoken=_PART | CHECKSUMS | {"partnumber"}),
+    ("GET", OBJECT, "uploadId"): Operation(list_parts, spoken=_PART | {"max-parts", "part-number-marker"}),
+    ("POST", OBJECT, "uploadId"): Operation(complete_upload, changes=True, spoken=_PART),
+    ("DELETE", OBJECT, "uploadId"): Operation(abort_upload, changes=True, spoken=_PART),
+    ("HEAD", BUCKET, ""): Operation(head_bucket),
+    ("GET", BUCKET, "location"): Operation(tell_location, spoken=frozenset({"location"})),
+    ("GET", BUCKET, "list-type"): Operation(
+        list_objects,
+        spoken=_LISTING
+        | {"list-type", "delimiter", "continuation-token", "start-after", "max-keys", "fetch-owner"},
+    ),
+    ("GET", BUCKET, "uploads"): Operation(
+        list_uploads,
+        spoken=_LISTING | {"uploads", "key-marker", "upload-id-marker", "max-uploads"},
+    ),
+}
+
+
+async def _answer_unknown(request: WireRequest) -> None:
+    exchange = request.exchange
+    hint = " Ask for list-type=2." if exchange.key is None and exchange.method == "GET" else ""
+    raise S3Refusal(
+        "NotImplemented", f"This {exchange.method} implies functionality that is not implemented.{hint}"
+    )
+
+
+UNKNOWN = Operation(_answer_unknown, changes=True)
+
+
+def operation_of(exchange: Exchange) -> Operation:
+    """The operation that a request asks for; `MethodNotAllowed` when it can be none at all."""
+    resource = BUCKET if exchange.key is None else OBJECT
+    if exchange.method not in METHODS[resource]:
+        raise S3Refusal(
+            "MethodNotAllowed",
+            "The specified method is not allowed against this resource.",
+            Method=exchange.method,
+            ResourceType=resource.upper(),
+        )
+    names = {name for name, _ in exchange.query}
+    mark = next((mark for mark in MARKS if mark in names), "")
+    if not mark and COPY_SOURCE in exchange.headers:
+        mark = COPY_SOURCE
+    return OPERATIONS.get((exchange.method, resource, mark), UNKNOWN)

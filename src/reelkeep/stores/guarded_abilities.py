@@ -1,0 +1,197 @@
+"""The guards of what only some stores can do; `guard` joins those that fit the store inside."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+from reelkeep.errors import StoreError, WrongBytes
+from reelkeep.stores.guarded_calls import GuardedCalls, Operation
+from reelkeep.stores.protocol import (
+    Growing,
+    Grows,
+    GrowthNotes,
+    ObjectFacts,
+    OpensFiles,
+    PartFacts,
+    PartsUpload,
+    SignsUrls,
+    TakesParts,
+    Ticket,
+    TicketLimits,
+)
+from reelkeep.transactions import refuse_inside_unit_of_work
+
+
+class GuardedSigner(GuardedCalls):
+    """The `SignsUrls` ability handed through. Signing is arithmetic, so a unit of work does not forbid it."""
+
+    @property
+    def _signer(self) -> SignsUrls:
+        return cast(SignsUrls, self._inside)
+
+    def ticket_post(self, limits: TicketLimits) -> Ticket:
+        """As the store inside."""
+        return self._signer.ticket_post(limits)
+
+    def ticket_put(self, limits: TicketLimits) -> Ticket:
+        """As the store inside."""
+        return self._signer.ticket_put(limits)
+
+    def url_get(
+        self,
+        key: str,
+        expires_in_seconds: int,
+        *,
+        content_type: str | None = None,
+        download_as: str | None = None,
+    ) -> str:
+        """As the store inside."""
+        return self._signer.url_get(
+            key, expires_in_seconds, content_type=content_type, download_as=download_as
+        )
+
+    def url_for(
+        self, method: str, key: str, expires_in_seconds: int, query: Iterable[tuple[str, str]] = ()
+    ) -> str:
+        """As the store inside."""
+        return self._signer.url_for(method, key, expires_in_seconds, query)
+
+    @property
+    def client_origin(self) -> str:
+        """As the store inside."""
+        return self._signer.client_origin
+
+
+class GuardedFiles(GuardedCalls):
+    """The `OpensFiles` ability handed through."""
+
+    def path_of(self, key: str) -> Path:
+        """As the store inside."""
+        refuse_inside_unit_of_work(f"path of {key!r} in the store {self._inside.name!r}")
+        return cast(OpensFiles, self._inside).path_of(key)
+
+
+class GuardedParts(GuardedCalls):
+    """The `TakesParts` ability; all of it may be repeated, a part because its bytes are in memory."""
+
+    @property
+    def _parts(self) -> TakesParts:
+        return cast(TakesParts, self._inside)
+
+    async def create_parts(self, key: str, *, content_type: str | None = None) -> str:
+        """As the store inside; a lost answer leaves an upload without parts, which the sweep removes."""
+        return await self._run(
+            "create parts", key, lambda _: self._parts.create_parts(key, content_type=content_type)
+        )
+
+    async def put_part(self, key: str, upload_id: str, number: int, body: bytes) -> PartFacts:
+        """As the store inside, with further tries: the last of a number counts."""
+
+        async def put(operation: Operation) -> PartFacts:
+            facts = await self._parts.put_part(key, upload_id, number, body)
+            operation.bytes = facts.size_bytes
+            return facts
+
+        return await self._run("put part", key, put)
+
+    def list_parts(self, key: str, upload_id: str) -> AsyncIterator[PartFacts]:
+        """As the store inside; tried again only until the first part came."""
+        return self._each("list parts", key, lambda: self._parts.list_parts(key, upload_id))
+
+    async def complete_parts(self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> ObjectFacts:
+        """As the store inside, with further tries: completing twice tells of the same object."""
+
+        async def complete(operation: Operation) -> ObjectFacts:
+            facts = await self._parts.complete_parts(key, upload_id, parts)
+            operation.bytes = facts.size_bytes
+            return facts
+
+        return await self._run("complete parts", key, complete)
+
+    async def abort_parts(self, key: str, upload_id: str) -> None:
+        """As the store inside, with further tries."""
+        await self._run("abort parts", key, lambda _: self._parts.abort_parts(key, upload_id))
+
+    def list_part_uploads(self, prefix: str = "") -> AsyncIterator[PartsUpload]:
+        """As the store inside; tried again only until the first upload came."""
+        return self._each("list part uploads", prefix, lambda: self._parts.list_part_uploads(prefix))
+
+
+class GuardedGrowth(GuardedCalls):
+    """The `Grows` ability. Appending is never repeated here; what frames it may be."""
+
+    @property
+    def _growth(self) -> Grows:
+        return cast(Grows, self._inside)
+
+    async def grown(self, key: str, notes: GrowthNotes) -> int:
+        """As the store inside, with further tries."""
+        return await self._run("grown", key, lambda _: self._growth.grown(key, notes))
+
+    def growing(
+        self, key: str, notes: GrowthNotes, *, content_type: str | None = None
+    ) -> AbstractAsyncContextManager[Growing]:
+        """As the store inside; logged as one operation when it ends."""
+        refuse_inside_unit_of_work(f"grow of {key!r} in the store {self._inside.name!r}")
+        return self._growing(key, notes, content_type)
+
+    @asynccontextmanager
+    async def _growing(
+        self, key: str, notes: GrowthNotes, content_type: str | None
+    ) -> AsyncIterator[Growing]:
+        operation = Operation(self._inside.name, "grow", key)
+        try:
+            async with self._growth.growing(key, notes, content_type=content_type) as growing:
+                yield GuardedGrowing(growing, operation)
+        except BaseException as error:
+            if isinstance(error, StoreError) and not isinstance(error, WrongBytes):
+                operation.failed(error)
+            else:  # its caller's: a client that went away, a checksum that is wrong
+                operation.left()
+            raise
+        operation.done()
+
+    async def finish_growth(
+        self, key: str, notes: GrowthNotes, *, content_type: str | None = None
+    ) -> ObjectFacts:
+        """As the store inside, with further tries: finishing twice leaves what finishing once does."""
+
+        async def finish(operation: Operation) -> ObjectFacts:
+            facts = await self._growth.finish_growth(key, notes, content_type=content_type)
+            operation.bytes = facts.size_bytes
+            return facts
+
+        return await self._run("finish growth", key, finish)
+
+    async def discard_growth(self, key: str, notes: GrowthNotes) -> None:
+        """As the store inside, with further tries."""
+        await self._run("discard growth", key, lambda _: self._growth.discard_growth(key, notes))
+
+    def list_growths(self, prefix: str = "") -> AsyncIterator[ObjectFacts]:
+        """As the store inside; tried again only until the first came."""
+        return self._each("list growths", prefix, lambda: self._growth.list_growths(prefix))
+
+
+class GuardedGrowing:
+    """A `Growing` that refuses inside a unit of work."""
+
+    def __init__(self, inside: Growing, operation: Operation) -> None:
+        self._inside = inside
+        self._operation = operation
+
+    @property
+    def offset(self) -> int:
+        """As the one inside."""
+        return self._inside.offset
+
+    async def write(self, data: bytes | memoryview) -> None:
+        """As the one inside, once."""
+        refuse_inside_unit_of_work("append to an object that grows")
+        await self._inside.write(data)
+        self._operation.bytes += len(data)
+
+    async def flush(self) -> GrowthNotes:
+        """As the one inside, once: it tries again itself what may be."""
+        refuse_inside_unit_of_work("flush of an object that grows")
+        return await self._inside.flush()

@@ -1,0 +1,99 @@
+"""How an upload ends: by one guarded move, its space given back in the same unit of work."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ScalarSelect, null, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelkeep.blobs.usage import count_usage
+from reelkeep.errors import ReelkeepError
+from reelkeep.events.append import append
+from reelkeep.recordings.advance import Standing, lock_recording, write_standing
+from reelkeep.recordings.models import Status
+from reelkeep.runtime import Runtime
+from reelkeep.uploads.models import Upload, UploadState
+
+#: An expired upload whose bytes did come is sealed all the same: nothing that arrived is lost.
+SEALABLE = (UploadState.OPEN, UploadState.EXPIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What an upload held before it was moved on."""
+
+    was_open: bool
+    size_bytes_reserved: int
+    #: What was asked beside it.
+    found: Any
+
+
+async def take_upload(
+    session: AsyncSession,
+    upload: Upload,
+    state: UploadState,
+    *,
+    out_of: Sequence[UploadState] = SEALABLE,
+    beside: ScalarSelect[UUID] | None = None,
+    **values: Any,
+) -> Taken | None:
+    """Move the upload out of one of these states; None when somebody else did first.
+
+    What it held is in the answer, and the caller gives it back in this unit of work.
+    """
+    old = (
+        select(Upload.organization_id, Upload.id, Upload.state, Upload.size_bytes_reserved)
+        .where(
+            Upload.organization_id == upload.organization_id,
+            Upload.id == upload.id,
+            Upload.state.in_(out_of),
+        )
+        .with_for_update()
+        .subquery("old")
+    )
+    statement = (
+        update(Upload)
+        .where(Upload.organization_id == old.c.organization_id, Upload.id == old.c.id)
+        .values(state=state, size_bytes_reserved=0, **values)
+        .returning(old.c.state, old.c.size_bytes_reserved, null() if beside is None else beside)
+        .execution_options(synchronize_session=False)
+    )
+    row = (await session.execute(statement)).first()
+    return Taken(row[0] == UploadState.OPEN, row[1], row[2]) if row else None
+
+
+async def refuse(
+    runtime: Runtime, upload: Upload, error: ReelkeepError, state: UploadState = UploadState.REFUSED
+) -> bool:
+    """End the upload, and its recording as `failed` with the reason; False when it had ended before."""
+    out_of = (UploadState.OPEN,) if state == UploadState.EXPIRED else SEALABLE
+    async with runtime.database.work(upload.organization_id) as session:
+        recording = await lock_recording(session, upload.organization_id, upload.recording_id)
+        if recording is None:
+            return False
+        taken = await take_upload(
+            session, upload, state, out_of=out_of, error_code=error.code, source_url=None
+        )
+        if taken is None:
+            return False
+        append(
+            session,
+            upload.organization_id,
+            f"upload.{state}",
+            recording_id=upload.recording_id,
+            upload_id=upload.id,
+            code=error.code,
+        )
+        standing = Standing(Status.FAILED, error.code, error.message)
+        write_standing(session, recording, standing, runtime.clock.now())
+        if taken.was_open:
+            await session.flush()
+            await count_usage(
+                session,
+                upload.organization_id,
+                bytes_reserved=-taken.size_bytes_reserved,
+                uploads_open=-1,
+            )
+    return True

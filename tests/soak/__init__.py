@@ -1,0 +1,1 @@
+"""Many clients under random faults, and the audit of what they were told."""
