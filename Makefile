@@ -33,4 +33,4 @@ docs: setup-dev ## Make the generated documents again
 
 clean: ## Remove everything that was installed or built; never data
 	rm -rf .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	rm -rf dist build web/node_modules src/reelkeep/http/static
+	rm -rf dist build web/node_modules sdk/typescript/node_modules sdk/typescript/dist src/reelkeep/http/static

@@ -32,7 +32,9 @@ window.client = createClient({
   sendUnsent: query.get('hold') === null,
   worker: () => new Worker(query.get('worker') ?? '/dist/worker.js', { type: 'module' }),
 });
-for (const name of ['safe', 'refused', 'found', 'called']) client.on(name, (event) => told.push([name, event?.id]));
+for (const name of ['safe', 'refused', 'found', 'called']) {
+  client.on(name, (event) => told.push([name, event?.id]));
+}
 window.recorder = client.createRecorder();
 window.states = [];
 recorder.subscribe(() => {

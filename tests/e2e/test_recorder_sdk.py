@@ -1,4 +1,4 @@
-"""The browser client records, keeps and sends: in real Chromium with its beeping microphone, to a real server."""
+"""The browser client records, keeps and sends: in Chromium with its beeping microphone, to a real server."""
 
 import asyncio
 import io
@@ -19,6 +19,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.e2e import recorder_page as on
 from tests.fixtures.browser import ARGUMENTS, CHROMIUM
+from tests.fixtures.clients import WITH_NODE
 from tests.fixtures.server import Server, start_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -29,7 +30,7 @@ SMALL_BYTES_MAX = 12_000
 @pytest.fixture(scope="module")
 def origin() -> Iterator[str]:
     """Where the page is: another origin than the server's, as in a host application."""
-    subprocess.run(["node", "build.mjs"], cwd=on.SDK, check=True)
+    subprocess.run([WITH_NODE, "node", "build.mjs"], cwd=on.SDK, check=True)
     with on.served() as found:
         yield found
 
@@ -110,10 +111,16 @@ async def test_it_sends_while_it_records_and_the_copy_goes_when_it_is_safe(
     assert on_server(keeper, recording_id)["title"] == "Rex check-up"
 
 
+ONLY_MP4 = """
+  const real = MediaRecorder.isTypeSupported.bind(MediaRecorder);
+  MediaRecorder.isTypeSupported = (type) => type === 'audio/mp4' && real(type);"""
+
+
+@pytest.mark.parametrize(("scripts", "made"), [((), "audio/webm"), ((ONLY_MP4,), "audio/mp4")])
 async def test_the_time_shown_is_the_time_that_was_written(
-    hearing: Browser, keeper: Server, origin: str
+    hearing: Browser, keeper: Server, origin: str, scripts: tuple[str, ...], made: str
 ) -> None:
-    async with at(hearing) as context:
+    async with at(hearing, *scripts) as context:
         page = await context.new_page()
         await on.open_page(page, on.address(origin, keeper.url, keeper.token))
         recording = await on.record(page, 3)
@@ -128,6 +135,7 @@ async def test_the_time_shown_is_the_time_that_was_written(
         await page.evaluate("recorder.stop()")
         shown = await on.snapshot(page)
         entry = await on.safe(page, recording)
+    assert shown["mimeType"].startswith(made)
     assert shown["gaps"] == []
     (recording_id,) = entry["recordingIds"]
     assert seconds_of(at_server(keeper, recording_id)) == pytest.approx(shown["seconds"], abs=0.1)

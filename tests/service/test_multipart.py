@@ -331,6 +331,7 @@ async def test_completing_that_outlasts_the_request_is_finished_by_a_job_that_kn
         assert (answer.status_code, answer.json()["error_code"]) == (503, "SEAL_PENDING")
         assert answer.json()["details"]["retry_after"] > 0
         await do_jobs(any_runtime)
+        assert (await upload_and_status(any_runtime, person, begun["recording_id"]))[0] == "sealed"
         assert (await finish(client, begun, parts)).status_code == 200
         assert await download(client, begun["recording_id"]) == LONG
 

@@ -5,7 +5,6 @@ import ctypes
 import gc
 import os
 import resource
-import resource
 import signal
 import socket
 import sys
@@ -38,7 +37,6 @@ DRAIN_SECONDS = 10
 
 def serve(settings: Settings, *, with_worker: bool) -> int:
     """Serve until SIGTERM or SIGINT, which also stop a start that is under way; the exit status."""
-    _allow_many_files()
     listening = _listen(settings)
     if settings.port == 0:
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
@@ -50,13 +48,6 @@ def serve(settings: Settings, *, with_worker: bool) -> int:
         return 0
     finally:
         listening.close()
-
-
-def _allow_many_files() -> None:
-    """Each upload holds a connection and a file; the usual 1,024 would end at five hundred of them."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _listen(settings: Settings) -> socket.socket:

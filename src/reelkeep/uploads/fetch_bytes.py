@@ -104,6 +104,8 @@ async def _unless_whole(run: FetchRun, answer: Answer) -> None:
 
 async def _take(run: FetchRun, opened: Opened) -> None:
     async with run.store.growing(run.key, run.growth) as growing:
+        if growing.offset != run.notes.offset:  # a worker that was taken for dead has gone on meanwhile
+            raise BrokeOff("Another worker wrote to this fetch at the same time.")
         try:
             await _copy(run, opened, growing)
         finally:

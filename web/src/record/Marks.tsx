@@ -12,7 +12,7 @@ export function Marks({ recorder, snapshot: { marks } }: { recorder: Recorder; s
   if (marks.length === 0) return null;
   return (
     <ul className={styles['marks']} aria-label={t.record.marks}>
-      {marks.toReversed().map((mark) => (
+      {[...marks].reverse().map((mark) => (
         <li key={mark.id}>
           <Flag size={16} strokeWidth={1.75} aria-hidden />
           <time>{clock(mark.at)}</time>

@@ -1,12 +1,14 @@
 import type { Gap, Recorder, RecorderSnapshot, SideStates } from '@reelkeep/client';
-import { CircleAlert, Info } from 'lucide-react';
-import type { ReactNode } from 'react';
+import { Fragment, type ReactNode } from 'react';
 
-import { clock, roughDuration } from '@/format/time';
+import { clock, roughDuration, timeOfDay } from '@/format/time';
+import { UploadButton } from '@/library/UploadButton';
 import { t } from '@/messages';
 import { Button } from '@/ui';
 
 import { blockedHelp } from './browserHelp';
+import { Notice } from './Notice';
+import { openPicker } from './Pickers';
 import styles from './Record.module.css';
 
 interface Props {
@@ -16,110 +18,122 @@ interface Props {
 
 /** What stands in the way or went wrong, each with what can be done about it. */
 export function Notices({ recorder, snapshot }: Props) {
-  const notices = noticesOf(recorder, snapshot);
+  const all = [...cannotBegin(recorder, snapshot.sides), ...happened(recorder, snapshot.sides), ...standing(snapshot)];
+  const notices = all.filter(([on]) => on);
   if (notices.length === 0) return null;
-  return <div className={styles['notices']}>{notices}</div>;
-}
-
-function noticesOf(recorder: Recorder, snapshot: RecorderSnapshot): ReactNode[] {
-  return [...cannotBegin(recorder, snapshot), ...happened(recorder, snapshot.sides), ...standing(snapshot)];
-}
-
-function cannotBegin(recorder: Recorder, { sides }: RecorderSnapshot): ReactNode[] {
-  const found: ReactNode[] = [];
-  const say = (name: string, title: string, text: string, children?: ReactNode) =>
-    found.push(
-      <Notice key={name} name={name} kind="bad" title={title} text={text}>
-        {children}
-      </Notice>,
-    );
-  if (sides.insecureContext) say('insecure', t.record.insecure, t.record.insecureText);
-  else if (sides.unsupported) say('unsupported', t.record.unsupported, t.record.unsupportedText);
-  if (sides.blocked) say('blocked', t.record.blocked, sides.blocked.reason);
-  if (sides.denied) {
-    const look = <Button onClick={() => void recorder.recheck()}>{t.record.lookAgain}</Button>;
-    say('denied', t.record.denied, blockedHelp(sides.denied.where), look);
-  }
-  if (sides.noDevice) say('no-device', t.record.noDevice, t.record.noDeviceText);
-  if (sides.otherTab) {
-    const show = <Button onClick={() => recorder.callOtherTab()}>{t.record.showOtherTab}</Button>;
-    say('other-tab', t.record.otherTab, t.record.otherTabText, show);
-  }
-  return found;
-}
-
-function happened(recorder: Recorder, sides: SideStates): ReactNode[] {
-  const found: ReactNode[] = [];
-  if (sides.interrupted) {
-    found.push(
-      <Notice key="interrupted" name="interrupted" kind="warn" title={gapOf(sides.interrupted)} text={t.record.gapText}>
-        {sides.mutedBySystem && <Button onClick={() => void recorder.goOn()}>{t.record.goOn}</Button>}
-        <Button variant="subtle" onClick={() => recorder.acknowledge('interrupted')}>
-          {t.dismiss}
-        </Button>
-      </Notice>,
-    );
-  } else if (sides.mutedBySystem) {
-    found.push(
-      <Notice key="muted" name="muted" kind="warn" title={t.record.muted} text={t.record.mutedText}>
-        <Button onClick={() => void recorder.goOn()}>{t.record.goOn}</Button>
-      </Notice>,
-    );
-  }
-  if (sides.stalled) {
-    const close = () => recorder.acknowledge('stalled');
-    const title = t.record.stalled(clock(sides.stalled.at));
-    found.push(<Told key="stalled" name="stalled" title={title} onClose={close} />);
-  }
-  if (sides.moved) {
-    const close = () => recorder.acknowledge('moved');
-    found.push(<Told key="moved" name="moved" title={t.record.movedTo(sides.moved.to)} onClose={close} />);
-  }
-  return found;
-}
-
-function standing({ sides, failure }: RecorderSnapshot): ReactNode[] {
-  const found: ReactNode[] = [];
-  const say = (name: string, title: string, text: string, kind: 'warn' | 'bad' = 'warn') =>
-    found.push(<Notice key={name} name={name} kind={kind} title={title} text={text} />);
-  if (failure !== null) say('failure', t.record.failure, failure, 'bad');
-  if (sides.silent) say('silent', t.record.silent(sides.silent.microphone), t.record.silentText);
-  if (sides.memoryOnly) say('memory', t.record.memoryOnly, t.record.memoryOnlyText);
-  if (sides.diskLow) say('disk', t.record.diskLow(Math.floor(sides.diskLow.minutesLeft)), t.record.diskLowText);
-  return found;
-}
-
-const gapOf = (gap: Gap) =>
-  t.record.gap(roughDuration(gap.seconds), new Date(gap.from).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }));
-
-function Told({ name, title, onClose }: { name: string; title: string; onClose: () => void }) {
   return (
-    <Notice name={name} kind="told" title={title}>
-      <Button variant="subtle" onClick={onClose}>
-        {t.dismiss}
-      </Button>
+    <div className={styles['notices']}>
+      {notices.map(([, notice], place) => (
+        <Fragment key={place}>{notice}</Fragment>
+      ))}
+    </div>
+  );
+}
+
+type Said = readonly [unknown, ReactNode];
+
+function cannotBegin(recorder: Recorder, sides: SideStates): Said[] {
+  const instead = <UploadButton label={t.record.uploadInstead} />;
+  return [
+    [
+      sides.insecureContext,
+      <Notice name="insecure" kind="bad" title={t.record.insecure} text={t.record.insecureText}>
+        {instead}
+      </Notice>,
+    ],
+    [
+      sides.unsupported && !sides.insecureContext,
+      <Notice name="unsupported" kind="bad" title={t.record.unsupported} text={t.record.unsupportedText}>
+        {instead}
+      </Notice>,
+    ],
+    [sides.blocked, <Notice name="blocked" kind="bad" title={t.record.blocked} text={sides.blocked?.reason ?? ''} />],
+    [sides.denied, <Denied recorder={recorder} where={sides.denied?.where ?? 'unknown'} />],
+    [
+      sides.noDevice,
+      <Notice name="no-device" kind="bad" title={t.record.noDevice} text={t.record.noDeviceText}>
+        {instead}
+      </Notice>,
+    ],
+    [
+      sides.otherTab,
+      <Notice name="other-tab" kind="warn" title={t.record.otherTab} text={t.record.otherTabText}>
+        <Button onClick={() => recorder.callOtherTab()}>{t.record.showOtherTab}</Button>
+      </Notice>,
+    ],
+  ];
+}
+
+function Denied({ recorder, where }: { recorder: Recorder; where: 'browser' | 'system' | 'unknown' }) {
+  const look = () => void recorder.recheck().then(() => recorder.prepare());
+  return (
+    <Notice name="denied" kind="bad" title={t.record.denied} text={blockedHelp(where)}>
+      <Button onClick={look}>{t.record.lookAgain}</Button>
+      <UploadButton label={t.record.uploadInstead} variant="subtle" />
     </Notice>
   );
 }
 
-interface NoticeProps {
-  name: string;
-  kind: 'bad' | 'warn' | 'told';
-  title: string;
-  text?: string;
-  children?: ReactNode;
+function happened(recorder: Recorder, sides: SideStates): Said[] {
+  const goOn = <Button onClick={() => void recorder.goOn()}>{t.record.goOn}</Button>;
+  const close = (side: 'interrupted' | 'stalled' | 'moved') => (
+    <Button variant="subtle" onClick={() => recorder.acknowledge(side)}>
+      {t.dismiss}
+    </Button>
+  );
+  return [
+    [
+      sides.interrupted,
+      <Notice name="interrupted" kind="warn" title={sides.interrupted ? gapOf(sides.interrupted) : ''} text={t.record.gapText}>
+        {sides.mutedBySystem && goOn}
+        {close('interrupted')}
+      </Notice>,
+    ],
+    [
+      sides.mutedBySystem && !sides.interrupted,
+      <Notice name="muted" kind="warn" title={t.record.muted} text={t.record.mutedText}>
+        {goOn}
+      </Notice>,
+    ],
+    [
+      sides.stalled,
+      <Notice name="stalled" kind="told" title={t.record.stalled(clock(sides.stalled?.at ?? 0))}>
+        {close('stalled')}
+      </Notice>,
+    ],
+    [
+      sides.moved,
+      <Notice name="moved" kind="told" title={t.record.movedTo(sides.moved?.to ?? '')}>
+        {close('moved')}
+      </Notice>,
+    ],
+  ];
 }
 
-function Notice({ name, kind, title, text, children }: NoticeProps) {
-  const Icon = kind === 'told' ? Info : CircleAlert;
-  return (
-    <div className={styles['notice']} data-kind={kind} data-notice={name} role={kind === 'bad' ? 'alert' : 'status'}>
-      <Icon size={20} strokeWidth={1.75} aria-hidden />
-      <div>
-        <p className={styles['noticeTitle']}>{title}</p>
-        {text && <p>{text}</p>}
-        {children && <div className={styles['actions']}>{children}</div>}
-      </div>
-    </div>
-  );
+function standing({ sides, failure, state }: RecorderSnapshot): Said[] {
+  const { silent, diskLow } = sides;
+  const live = state === 'recording' || state === 'paused';
+  return [
+    [failure !== null, <Notice name="failure" kind="bad" title={t.record.failure} text={failure ?? ''} />],
+    [
+      silent && (live || state === 'ready'),
+      <Notice name="silent" kind="warn" title={t.record.silent(silent?.microphone ?? '')} text={t.record.silentText}>
+        <Button onClick={openPicker}>{t.record.chooseAnother}</Button>
+      </Notice>,
+    ],
+    [sides.memoryOnly, <Notice name="memory" kind="warn" title={t.record.memoryOnly} text={t.record.memoryOnlyText} />],
+    [
+      diskLow && live,
+      <Notice
+        name="disk"
+        kind="warn"
+        title={t.record.diskLow(Math.floor(diskLow?.minutesLeft ?? 0))}
+        text={t.record.diskLowText}
+      />,
+    ],
+  ];
 }
+
+const atTime = (when: number) => timeOfDay(new Date(when).toISOString());
+
+const gapOf = ({ seconds, from, to }: Gap) => t.record.gap(roughDuration(seconds), atTime(from), atTime(to));

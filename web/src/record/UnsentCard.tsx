@@ -1,129 +1,126 @@
-import type { UnsentPhase, UnsentRecording } from '@reelkeep/client';
+import type { UnsentRecording } from '@reelkeep/client';
 import { Link } from '@tanstack/react-router';
-import { useEffect, useState } from 'react';
+import { CircleAlert, CircleCheck, CloudUpload, Smartphone, type LucideIcon } from 'lucide-react';
 
 import { fileSize } from '@/format/bytes';
 import { clock, dateAndTime } from '@/format/time';
 import { t } from '@/messages';
+import { useOnline } from '@/shell/useOnline';
 import { Button } from '@/ui';
 import { Progress } from '@/ui/shell';
 
 import { deviceClient } from './device';
 import { DiscardButton } from './DiscardButton';
+import { Listen } from './Listen';
+import { nameOf, phaseWords, problemOf, shortNameOf, startOf } from './phase';
 import styles from './Record.module.css';
 
 interface Props {
   recording: UnsentRecording;
   /** Without its name and time: its page says them already. */
   bare?: boolean;
+  /** In one line, and not to be thrown away from here: it stands on another page. */
+  found?: boolean;
 }
 
-export const nameOf = (recording: UnsentRecording) =>
-  recording.title ?? (recording.kind === 'file' ? recording.filename : t.record.untitled(dateAndTime(isoOf(recording))));
-
-const isoOf = (recording: UnsentRecording) => new Date(recording.startedAt).toISOString();
-
 /** One recording that this device holds: where it is on its way, and everything that can be done with it. */
-export function UnsentCard({ recording, bare = false }: Props) {
-  const { phase, problem, progress, kind } = recording;
-  const moving = phase === 'sending' || phase === 'waiting' || phase === 'recording';
+export function UnsentCard({ recording, bare = false, found = false }: Props) {
+  const { phase, progress } = recording;
+  const problem = problemOf(recording, useOnline());
+  const moving = phase === 'sending' || (phase === 'waiting' && progress > 0);
   return (
-    <article className={styles['card']} data-phase={phase} aria-label={nameOf(recording)}>
-      {!bare && <Head recording={recording} />}
-      <p className={styles['phase']} data-phase={phase}>
-        <PhaseWords recording={recording} />
-      </p>
-      {moving && phase !== 'recording' && <Progress value={progress} label={t.record.progressOf(nameOf(recording))} />}
+    <article className={styles['card']} data-phase={phase} data-found={found || undefined} aria-label={nameOf(recording)}>
+      {found ? <FoundHead recording={recording} /> : !bare && <Head recording={recording} />}
+      <Phase recording={recording} />
+      {moving && <Progress value={progress} label={t.record.progressOf(nameOf(recording))} />}
       {problem && (
         <p className={styles['problem']}>
           {problem.message} <span className={styles['code']}>{problem.code}</span>
         </p>
       )}
-      {recording.gaps.length > 0 && <p className={styles['hint']}>{t.record.gaps(recording.gaps.length)}</p>}
-      {kind === 'recording' && phase !== 'recording' && <Actions recording={recording} />}
+      {recording.gaps.length > 0 && !found && <p className={styles['hint']}>{t.record.gaps(recording.gaps.length)}</p>}
+      {phase !== 'recording' && <Actions recording={recording} discards={!found} />}
     </article>
   );
 }
 
+const ICONS: Partial<Record<UnsentRecording['phase'], LucideIcon>> = {
+  sending: CloudUpload,
+  refused: CircleAlert,
+  safe: CircleCheck,
+};
+
+function Phase({ recording }: { recording: UnsentRecording }) {
+  const online = useOnline();
+  const Icon = ICONS[recording.phase] ?? Smartphone;
+  return (
+    <p className={styles['phase']} data-phase={recording.phase}>
+      <Icon size={20} strokeWidth={1.75} aria-hidden />
+      <span>{phaseWords(recording, online)}</span>
+    </p>
+  );
+}
+
+const lengthOf = ({ seconds }: UnsentRecording) => (seconds === null ? null : clock(seconds));
+
 function Head({ recording }: { recording: UnsentRecording }) {
   const facts = [
-    recording.seconds === null ? null : clock(recording.seconds),
+    recording.title === null ? null : dateAndTime(startOf(recording)),
+    lengthOf(recording),
     fileSize(recording.bytes),
     recording.foundAfterClose ? t.record.foundAfterClose : null,
   ];
   return (
-    <>
+    <div>
       <h2 className={styles['name']}>
         <bdi>{nameOf(recording)}</bdi>
       </h2>
-      <p className={styles['hint']}>
-        {dateAndTime(isoOf(recording))} · {facts.filter(Boolean).join(' · ')}
-      </p>
-    </>
-  );
-}
-
-const WORDS: Record<Exclude<UnsentPhase, 'needs-sign-in' | 'sending'>, string> = {
-  recording: t.record.phases.recording,
-  'on-device': t.record.phases.onDevice,
-  waiting: t.record.phases.waiting,
-  'needs-file': t.record.phases.needsFile,
-  refused: t.record.phases.refused,
-  safe: t.record.phases.safe,
-};
-
-function PhaseWords({ recording }: { recording: UnsentRecording }) {
-  const { phase, owner, progress } = recording;
-  if (phase === 'needs-sign-in') return <>{t.record.belongsTo(owner?.userName ?? null)}</>;
-  if (phase === 'sending') return <>{t.record.phases.sending(Math.floor(progress * 100))}</>;
-  return <>{WORDS[phase]}</>;
-}
-
-function Actions({ recording }: { recording: UnsentRecording }) {
-  const { id, phase, recordingIds, mine } = recording;
-  const [first] = recordingIds;
-  if (phase === 'safe') {
-    return (
-      <div className={styles['actions']}>
-        {first !== undefined && (
-          <Link to="/recordings/$id" params={{ id: first }} className={styles['open']}>
-            {t.record.openSafe}
-          </Link>
-        )}
-        <Button variant="subtle" onClick={() => void deviceClient().dismiss(id)}>
-          {t.dismiss}
-        </Button>
-      </div>
-    );
-  }
-  return (
-    <div className={styles['actions']}>
-      {mine && phase !== 'sending' && <Button onClick={() => void deviceClient().sendUnsent(id)}>{t.record.send}</Button>}
-      {mine && <Listen id={id} />}
-      {mine && <Button onClick={() => void deviceClient().saveAs(id)}>{t.record.saveFile}</Button>}
-      {mine && <DiscardButton name={nameOf(recording)} onDiscard={() => void deviceClient().discard(id)} />}
+      <p className={styles['hint']}>{facts.filter(Boolean).join(' · ')}</p>
     </div>
   );
 }
 
-/** The sound as it lies here, part after part. */
-function Listen({ id }: { id: string }) {
-  const [urls, setUrls] = useState<readonly string[]>([]);
-  const [failed, setFailed] = useState(false);
-  useEffect(() => () => urls.forEach((url) => URL.revokeObjectURL(url)), [urls]);
-  const open = () =>
-    deviceClient()
-      .openLocal(id)
-      .then((parts) => setUrls(parts.map((part) => URL.createObjectURL(part))))
-      .catch(() => setFailed(true));
-  if (failed) return <span role="alert">{t.record.listenFailed}</span>;
-  if (urls.length === 0) return <Button onClick={() => void open()}>{t.record.listen}</Button>;
+function FoundHead({ recording }: { recording: UnsentRecording }) {
+  const facts = [lengthOf(recording), recording.foundAfterClose ? t.record.foundAfterClose : null];
   return (
-    <div className={styles['listen']}>
-      {urls.map((url, part) => (
-        // eslint-disable-next-line jsx-a11y/media-has-caption -- its words are not written down yet
-        <audio key={url} src={url} controls aria-label={t.record.listenPart(part + 1, urls.length)} />
-      ))}
+    <p>
+      <bdi className={styles['noticeTitle']}>{shortNameOf(recording)}</bdi>{' '}
+      <span className={styles['hint']}>· {facts.filter(Boolean).join(' · ')}</span>
+    </p>
+  );
+}
+
+function Actions({ recording, discards }: { recording: UnsentRecording; discards: boolean }) {
+  const { id, phase, kind, mine } = recording;
+  if (phase === 'safe') return <Safe recording={recording} />;
+  if (!mine) return null;
+  const waits = phase !== 'sending' && phase !== 'needs-file';
+  return (
+    <div className={styles['actions']}>
+      {waits && <Button onClick={() => void deviceClient().sendUnsent(id)}>{t.record.send}</Button>}
+      {kind === 'recording' && (
+        <>
+          <Listen id={id} />
+          <Button onClick={() => void deviceClient().saveAs(id)}>{t.record.saveFile}</Button>
+        </>
+      )}
+      {discards && <DiscardButton name={nameOf(recording)} onDiscard={() => void deviceClient().discard(id)} />}
+    </div>
+  );
+}
+
+function Safe({ recording: { id, recordingIds } }: { recording: UnsentRecording }) {
+  const [first] = recordingIds;
+  return (
+    <div className={styles['actions']}>
+      {first !== undefined && (
+        <Link to="/recordings/$id" params={{ id: first }} className={styles['open']}>
+          {t.record.openSafe}
+        </Link>
+      )}
+      <Button variant="subtle" onClick={() => void deviceClient().dismiss(id)}>
+        {t.dismiss}
+      </Button>
     </div>
   );
 }
