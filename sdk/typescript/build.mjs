@@ -1,5 +1,5 @@
 /** Builds `dist`: the client, its React binding and its worker, as modules that need no bundler. */
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 
 import { build } from 'esbuild';
 
@@ -14,6 +14,7 @@ const namesBuiltWorker = {
   },
 };
 
+await rm('dist', { recursive: true, force: true });
 await build({
   entryPoints: { index: 'src/index.ts', react: 'src/react/index.ts', worker: 'src/worker.ts' },
   outdir: 'dist',

@@ -15,11 +15,11 @@ export default tseslint.config(
       '@typescript-eslint/only-throw-error': 'off',
     },
   },
-  { files: ['src/react/**/*.tsx'], extends: [reactHooks.configs.flat['recommended-latest']] },
+  { files: ['src/react/**/*.{ts,tsx}'], extends: [reactHooks.configs.flat['recommended-latest']] },
   {
-    files: ['**/*.mjs'],
+    files: ['**/*.mjs', 'example/*.js'],
     languageOptions: {
-      globals: { console: 'readonly', process: 'readonly', URL: 'readonly', Buffer: 'readonly', document: 'readonly', window: 'readonly' },
+      globals: { console: 'readonly', process: 'readonly', URL: 'readonly', Buffer: 'readonly', document: 'readonly', FormData: 'readonly' },
     },
   },
 );

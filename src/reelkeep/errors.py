@@ -94,6 +94,8 @@ class ReelkeepError(Exception):
     """A refusal: a stable code, a sentence saying what happened and what to do, and typed facts."""
 
     default_code = ErrorCode.INTERNAL_ERROR
+    #: Seconds after which it may be tried again where nobody knows better; None: that helps nothing.
+    default_retry_after_seconds: int | None = None
 
     def __init__(
         self,
@@ -106,7 +108,9 @@ class ReelkeepError(Exception):
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code
-        self.retry_after_seconds = retry_after_seconds
+        self.retry_after_seconds = (
+            self.default_retry_after_seconds if retry_after_seconds is None else retry_after_seconds
+        )
         self.details = details
 
 
@@ -156,6 +160,7 @@ class StoreUnavailable(StoreError):
     """Try again later: network, timeout, 5xx, throttled."""
 
     default_code = ErrorCode.STORE_UNAVAILABLE
+    default_retry_after_seconds = 5
 
 
 class StoreRefused(StoreError):

@@ -1,5 +1,5 @@
 // tus-js-client in Node. One argument, JSON: {endpoint, file, headers, metadata, chunkSize?, deferLength?,
-// cutAfter?, uploadUrl?, duringCreation?, abort?}. Prints what came of it, as JSON.
+// cutAfter?, uploadUrl?, duringCreation?, abort?, protocol?}. Prints what came of it, as JSON.
 import { createReadStream, readFileSync } from "node:fs"
 import { PassThrough } from "node:stream"
 import { Upload } from "tus-js-client"
@@ -16,6 +16,7 @@ const tell = (result) => {
 }
 const upload = new Upload(source, {
   endpoint: asked.endpoint,
+  protocol: asked.protocol ?? "tus-v1",
   uploadUrl: asked.uploadUrl ?? null,
   headers: asked.headers ?? {},
   metadata: asked.metadata ?? {},

@@ -90,7 +90,7 @@ async def test_it_sends_while_it_records_and_the_copy_goes_when_it_is_safe(
         page = await context.new_page()
         await on.open_page(page, on.address(origin, keeper.url, keeper.token))
         await page.evaluate("recorder.describe({ title: 'Rex check-up' })")
-        recording = await on.record(page, 8)
+        recording = await on.record(page, 5)
         await on.until(page, "recorder.getSnapshot().sentSeconds >= 3")
         during = await on.snapshot(page)
         assert during["state"] == "recording"
@@ -128,7 +128,7 @@ async def test_the_time_shown_is_the_time_that_was_written(
         await page.wait_for_timeout(1000)
         paused = await on.snapshot(page)
         assert paused["state"] == "paused"
-        await page.wait_for_timeout(4000)
+        await page.wait_for_timeout(3500)
         assert (await on.snapshot(page))["seconds"] == paused["seconds"]
         await page.evaluate("recorder.resume()")
         await on.until(page, f"recorder.getSnapshot().seconds >= {paused['seconds'] + 2}")
@@ -162,7 +162,7 @@ async def test_a_killed_browser_loses_nothing(keeper: Server, origin: str, tmp_p
         context = await launch()
         page = await context.new_page()
         await on.open_page(page, on.address(origin, keeper.url, keeper.token))
-        recording = await on.record(page, 7)
+        recording = await on.record(page, 5)
         before = await on.snapshot(page)
         kill_browser_of(tmp_path / "profile")
         await asyncio.sleep(0.5)
@@ -242,10 +242,10 @@ async def test_the_server_goes_down_and_comes_back(hearing: Browser, origin: str
     async with at(hearing) as context:
         page = await context.new_page()
         await on.open_page(page, on.address(origin, server.url, server.token))
-        recording = await on.record(page, 5)
+        recording = await on.record(page, 2)
         server.process.kill()
         server.process.wait()
-        await on.until(page, "recorder.getSnapshot().seconds >= 11")
+        await on.until(page, "recorder.getSnapshot().seconds >= 6")
         await page.evaluate("recorder.stop()")
         of = f"client.unsent().find(({{ id }}) => id === '{recording}')"
         await on.until(page, f"({of})?.phase === 'waiting'")
@@ -254,6 +254,7 @@ async def test_the_server_goes_down_and_comes_back(hearing: Browser, origin: str
         again = start_server(data, "--port", port, REELKEEP_CORS_ORIGINS=origin)
         try:
             again.token = server.token
+            await page.evaluate("window.dispatchEvent(new Event('online'))")
             entry = await on.safe(page, recording)
             assert at_server(again, entry["recordingIds"][0]) == b"".join(local)
         finally:

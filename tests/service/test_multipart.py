@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,8 @@ from reelkeep.uploads.multipart import begin_multipart
 from reelkeep.uploads.parts import part_size_for, taking_parts
 from reelkeep.uploads.seal import Claims, seal
 from reelkeep.uploads.sweep import sweep_uploads
-from tests.fixtures.runtime import Person, add_person, client_of, do_jobs
+from reelkeep.wiring import open_runtime
+from tests.fixtures.runtime import Person, add_person, client_of, do_jobs, settings_for
 from tests.fixtures.usage import usage_of
 from tests.service.test_sweep import events_of, later, upload_and_status
 from tests.service.test_uploads import SOUND, complete, download, initiate, keys
@@ -435,3 +437,23 @@ async def test_the_row_of_an_upload_in_parts_keeps_nothing_of_them_once_it_is_se
         upload = (await session.scalars(select(Upload))).one()
         jobs = await session.scalar(text("select count(*) from upload where growth <> '{}'::jsonb"))
     assert (upload.state, upload.growth, jobs) == (UploadState.SEALED, {}, 0)
+
+
+async def test_a_store_that_is_away_says_when_to_come_again_and_ends_no_upload(
+    tmp_path: Path, conninfo: str
+) -> None:
+    away = {"store": "s3", "s3_bucket": "away", "s3_endpoint_url": "http://127.0.0.1:9"}
+    keys = {"s3_access_key_id": "nobody", "s3_secret_access_key": "knows"}
+    async with open_runtime(settings_for(tmp_path / "data", conninfo, **away, **keys)) as runtime:
+        person = await add_person(runtime)
+        async with client_of(runtime, person) as client:
+            body = {"filename": "visit.wav", "content_type": "audio/wav", "size_bytes": 1000}
+            answer = await client.post(PATH, json=body)
+            assert (answer.status_code, answer.json()["error_code"]) == (503, "STORE_UNAVAILABLE")
+            assert int(answer.headers["Retry-After"]) == answer.json()["details"]["retry_after"] > 0
+            assert await usage_of(runtime, person) == Used(), "no ticket, no space held"
+
+            ticket = await initiate(client)
+            await sweep_uploads(later(runtime, days=2))
+            state = await upload_and_status(runtime, person, ticket["recording_id"])
+            assert state == (UploadState.OPEN, "uploading", None), "its bytes may be there"

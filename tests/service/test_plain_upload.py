@@ -4,7 +4,9 @@ import asyncio
 import base64
 import hashlib
 import json
+import subprocess
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,8 +17,10 @@ from reelkeep.recordings.models import Recording
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import Store
 from reelkeep.uploads.models import Upload, UploadState
+from tests.fixtures.live import live
 from tests.fixtures.media import beeps, wav
 from tests.fixtures.runtime import Person, add_person, client_of
+from tests.service.test_tus import replace_settings
 
 URL = "/api/v1/recordings/upload"
 SOUND = wav(beeps(1.0))
@@ -255,15 +259,15 @@ async def test_a_client_that_leaves_fails_its_recording_at_once(any_runtime: Run
     assert await keys(any_runtime.stores.primary) == []
 
 
-async def test_a_silent_body_is_ended(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_body_is_ended(runtime: Runtime) -> None:
     person = await add_person(runtime)
-    monkeypatch.setitem(runtime.settings.__dict__, "upload_idle_seconds", 0.1)
+    impatient = replace_settings(runtime, upload_idle_seconds=0.1)
 
     async def stalls() -> AsyncIterator[bytes]:
         yield SOUND[:1000]
         await asyncio.sleep(5)
 
-    async with client_of(runtime, person) as client:
+    async with client_of(impatient, person) as client:
         answer = await client.post(f"{URL}?filename=a.wav", content=stalls())
     assert (answer.status_code, answer.json()["error_code"]) == (408, "UPLOAD_STALLED")
     assert await keys(runtime.stores.primary) == []
@@ -283,6 +287,42 @@ async def test_options_tells_the_limits(runtime: Runtime) -> None:
         answer = await client.options(URL)
     assert answer.status_code == 204
     assert answer.headers["upload-limit"] == f"max-size={runtime.settings.upload_size_bytes_max}"
+
+
+#: As docs/uploads.md has them; a body over 1 MB is announced with `Expect: 100-continue`.
+CURLS = {
+    "form": ["-F", "title=By curl", "-F", "file=@{file}"],
+    "raw": [
+        "-H",
+        'Reelkeep-Recording: {{"filename": "visit.wav", "title": "By curl"}}',
+        "--data-binary",
+        "@{file}",
+    ],
+    "chunked": [
+        "-H",
+        "Transfer-Encoding: chunked",
+        "--data-binary",
+        "@{file}",
+        "-H",
+        "Content-Type: audio/wav",
+    ],
+}
+
+
+@pytest.mark.parametrize("how", CURLS)
+async def test_curl_sends_a_file_as_it_is_documented(runtime: Runtime, tmp_path: Path, how: str) -> None:
+    person, file, large = await add_person(runtime), tmp_path / "visit.wav", wav(beeps(15.0))
+    file.write_bytes(large)
+    words = [word.format(file=file) for word in CURLS[how]]
+    async with live(runtime) as url:
+        token = f"Authorization: {person.headers['Authorization']}"
+        where = f"{url}{URL}" + ("?title=By+curl" if how == "chunked" else "")
+        command = ["curl", "-sS", "--fail-with-body", "-m", "60", "-H", token, *words, where]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    recording = json.loads(done.stdout)
+    assert (recording["title"], recording["file_size_bytes"]) == ("By curl", len(large))
+    assert await kept(runtime, recording) == large
 
 
 async def test_one_address_per_letter_of_the_law(runtime: Runtime) -> None:

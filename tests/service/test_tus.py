@@ -1,5 +1,6 @@
 """tus, request by request: over a local folder and over a real S3."""
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import AsyncIterator
@@ -8,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from reelkeep.recordings.models import Recording
 from reelkeep.runtime import Runtime
@@ -257,6 +258,9 @@ async def test_a_digest_that_the_file_does_not_have_is_no_success(runtime: Runti
         answer = await patch(client, path, 0, SOUND)
         assert (answer.status_code, answer.json()["error_code"]) == (410, "UPLOAD_DIGEST_MISMATCH")
         assert (await head(client, path)).status_code == 410
+        assert (await patch(client, path, len(SOUND), b"")).json()["error_code"] == "UPLOAD_DIGEST_MISMATCH"
+    (recording,) = await recordings(runtime, person)
+    assert (recording.status, recording.failure_code) == ("failed", "UPLOAD_DIGEST_MISMATCH")
 
 
 async def test_the_address_alone_is_the_authority(runtime: Runtime) -> None:
@@ -457,3 +461,24 @@ async def test_no_log_line_has_an_address(runtime: Runtime, capsys: pytest.Captu
     told = capsys.readouterr().out
     assert "/api/v1/uploads/tus/…" in told
     assert path.rpartition("/")[2] not in told
+
+
+async def test_many_that_look_at_a_whole_upload_at_once_all_learn_that_it_is_sealed(
+    any_runtime: Runtime, person: Person
+) -> None:
+    """One seals, and tidies up under the others' hands."""
+    async with client_of(any_runtime, person) as client:
+        path = await create(client)
+        await patch(client, path, 0, SOUND[:-1])
+        row = await upload_row(any_runtime, person)
+        async with any_runtime.stores.primary.growing(row.incoming_key, row.growth) as growing:
+            await growing.write(SOUND[-1:])
+            notes = await growing.flush()
+        async with any_runtime.database.work(person.organization_id) as session:
+            await session.execute(update(Upload).values(growth=notes))
+        seen = await asyncio.gather(*(head(client, path) for _ in range(8)))
+        assert [answer.status_code for answer in seen] == [200] * 8
+        assert {answer.headers["upload-offset"] for answer in seen} == {str(len(SOUND))}
+    (recording,) = await recordings(any_runtime, person)
+    assert recording.status == "uploaded"
+    assert len(await keys(any_runtime, "recordings/")) == 1

@@ -33,7 +33,7 @@ class Phone:
 
     api: httpx.AsyncClient
     body: bytes
-    random: random.Random
+    dice: random.Random
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class Phone:
                         raise Stuck(f"{method} {url}: {answer.status_code} {answer.text[:300]}")
                 except httpx.TransportError:
                     pass
-                await asyncio.sleep(waited * (0.5 + self.random.random()))
+                await asyncio.sleep(waited * (0.5 + self.dice.random()))
                 waited = min(waited * 2, WAIT_SECONDS_MAX)
 
     async def once(self, method: str, url: str, **more: Any) -> httpx.Response:
@@ -114,13 +114,13 @@ async def by_parts(phone: Phone) -> UUID:
     base = f"{API}/multipart/{ticket['recording_id']}"
     size = ticket["part_size_bytes"]
     pieces = {n + 1: phone.body[at : at + size] for n, at in enumerate(range(0, len(phone.body), size))}
-    numbers = list(pieces) + phone.random.choices(list(pieces), k=1)
-    phone.random.shuffle(numbers)
+    numbers = list(pieces) + phone.dice.choices(list(pieces), k=1)
+    phone.dice.shuffle(numbers)
     for number in numbers:
         asked = await phone.ask("POST", f"{base}/parts", 200, json={"part_numbers": [number]})
         url = asked.json()["parts"][0]["url"]
         await phone.ask("PUT", url, 200, signed=False, content=pieces[number])
-    listed = (await phone.ask("GET", f"{base}/parts", 200)).json()["parts"]
+    listed = (await phone.ask("GET", f"{base}/parts", 200)).json()
     parts = [{"PartNumber": part["PartNumber"], "ETag": part["ETag"]} for part in listed]
     await phone.ask("POST", f"{base}/complete", 200, json={"parts": parts})
     return UUID(ticket["recording_id"])
@@ -129,7 +129,7 @@ async def by_parts(phone: Phone) -> UUID:
 async def by_tus(phone: Phone) -> UUID:
     """tus: create, then go on from wherever the server is until it says that all is there."""
     headers = {"Tus-Resumable": "1.0.0"}
-    deferred = phone.random.random() < 0.3
+    deferred = phone.dice.random() < 0.3
     length = {"Upload-Length": str(len(phone.body))}
     metadata = {"Upload-Metadata": "filename c3Rvcm0ud2F2,filetype YXVkaW8vd2F2,transcribe ZmFsc2U="}
     create = headers | metadata | ({"Upload-Defer-Length": "1"} if deferred else length)
@@ -221,7 +221,7 @@ async def _until_whole(
                 if at is None:
                     at = await offset()
                     continue
-                length = phone.random.randrange(1, len(phone.body) + 1)
+                length = phone.dice.randrange(1, len(phone.body) + 1)
                 at = await send(at, min(at + length, len(phone.body)))
             except Again:
                 at = None
@@ -230,11 +230,11 @@ async def _until_whole(
 async def _pieces(phone: Phone, start: int, end: int) -> AsyncIterator[bytes]:
     """The bytes as a slow line gives them."""
     while start < end:
-        piece = phone.body[start : min(start + phone.random.randrange(1, 64 * 1024), end)]
+        piece = phone.body[start : min(start + phone.dice.randrange(1, 64 * 1024), end)]
         start += len(piece)
         yield piece
-        if phone.random.random() < 0.05:
-            await asyncio.sleep(phone.random.random() * 0.05)
+        if phone.dice.random() < 0.05:
+            await asyncio.sleep(phone.dice.random() * 0.05)
 
 
 def _expect(answer: httpx.Response, *statuses: int) -> None:

@@ -23,13 +23,13 @@ class Weather:
     bytes_max: int = 600_000
     stall_seconds_max: float = 3.0
     done: Counter[str] = field(default_factory=Counter)
-    random: random.Random = field(default_factory=random.Random)
+    dice: random.Random = field(default_factory=random.Random)
 
     def fate(self) -> tuple[str, int] | None:
         """What befalls one connection, and after how many bytes; None for a quiet one."""
-        if self.random.random() >= self.chance:
+        if self.dice.random() >= self.chance:
             return None
-        return self.random.choice(("fin", "rst", "stall")), self.random.randrange(self.bytes_max)
+        return self.dice.choice(("fin", "rst", "stall")), self.dice.randrange(self.bytes_max)
 
 
 class Proxy:
@@ -48,8 +48,8 @@ class Proxy:
 
     async def stop(self) -> None:
         """Take no more connections."""
-        assert self._server is not None
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         away = await self._connect()
@@ -57,7 +57,7 @@ class Proxy:
             writer.close()
             return
         fate = _Fate(self._weather, (writer, away[1]))
-        with suppress(ConnectionError, asyncio.CancelledError):
+        with suppress(OSError, asyncio.CancelledError):
             await asyncio.gather(_carry(reader, away[1], fate), _carry(away[0], writer, fate))
         for side in (writer, away[1]):
             side.close()
@@ -86,7 +86,7 @@ class _Fate:
         kind, self._kind = self._kind, ""
         self._weather.done[kind] += 1
         if kind == "stall":
-            await asyncio.sleep(self._weather.random.random() * self._weather.stall_seconds_max)
+            await asyncio.sleep(self._weather.dice.random() * self._weather.stall_seconds_max)
             return
         for side in self._sides:
             if kind == "rst" and (raw := side.get_extra_info("socket")):

@@ -43,7 +43,7 @@ export class Client implements ReelkeepClient {
 
   setOwner(owner: Owner | null): void {
     this.owner = owner;
-    void this.link.call('owner', [owner]);
+    this.link.call('owner', [owner]).catch(() => undefined);
   }
 
   createRecorder(options: RecorderOptions = {}): Recorder {
@@ -114,7 +114,7 @@ export class Client implements ReelkeepClient {
     const wake = () => {
       if (document.visibilityState === 'visible') this.link.call('wake', []).catch(() => undefined);
     };
-    window.addEventListener('online', wake, { signal });
+    window.addEventListener('online', () => void this.link.call('wake', []).catch(() => undefined), { signal });
     window.addEventListener('pageshow', wake, { signal });
     window.addEventListener('focus', wake, { signal });
     document.addEventListener('visibilitychange', wake, { signal });

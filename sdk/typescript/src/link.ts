@@ -10,6 +10,7 @@ interface Waiting {
 export class Link {
   private readonly waiting = new Map<number, Waiting>();
   private last = 0;
+  private heard = false;
   private dead: Error | null = null;
 
   constructor(
@@ -17,8 +18,14 @@ export class Link {
     private readonly authorize: () => RequestHeaders | Promise<RequestHeaders>,
     private readonly onNews: (news: Exclude<News, { news: 'authorize' }>) => void,
   ) {
-    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.hear(data);
-    worker.onerror = ({ message }) => this.die(new Error(`The recorder's worker failed: ${message || 'it could not be loaded.'}`));
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+      this.heard = true;
+      this.hear(data);
+    };
+    // One that has spoken goes on after an error of its own.
+    worker.onerror = ({ message }) => {
+      if (!this.heard) this.die(new Error(`The recorder could not be started: ${message || 'its worker was not loaded.'}`));
+    };
   }
 
   call<Name extends keyof Calls>(

@@ -88,6 +88,8 @@ export interface RecordingDetails {
   readonly recordingType?: string;
   readonly appointmentId?: string;
   readonly visitId?: string;
+  /** The host application's own id of the event that this is a part of; the parts of one session read as one. */
+  readonly sessionId?: string;
   /** Default true. */
   readonly transcribe?: boolean;
   /** Free fields of the host application, kept with the recording. */

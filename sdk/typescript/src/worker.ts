@@ -32,6 +32,7 @@ function answersOf(keeper: Keeper): Answers {
     begin: async (begin) => {
       const begun = await studio.begin(begin);
       if (begun.kind === 'begun') keeper.recordingBegan();
+      else setTimeout(() => void keeper.watchOthers(), 0);
       return begun;
     },
     chunk: (chunk) => studio.chunk(chunk),

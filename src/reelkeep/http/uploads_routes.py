@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request
 
 from reelkeep.accounts.identify import Caller
 from reelkeep.http import schemas
+from reelkeep.http import uploads_schemas as shapes
 from reelkeep.http.described import new_recording
 from reelkeep.http.identity import requires, runtime_of
 from reelkeep.http.present import recording_detail_out
@@ -65,7 +66,7 @@ def claims_of(told: schemas.CompleteIn | None) -> Claims:
     if told is None:
         return Claims()
     parts = None
-    if isinstance(told, schemas.MultipartCompleteIn):
+    if isinstance(told, shapes.MultipartCompleteIn):
         parts = tuple(sorted((part.number, part.etag.strip('"')) for part in told.parts))
     return Claims(told.file_size_bytes, told.duration_seconds, told.recording_metadata, parts)
 

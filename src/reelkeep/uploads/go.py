@@ -132,7 +132,7 @@ class _Go:
             raise self._too_much(after, limit)
         if self._digest is not None:
             self._digest.update(piece)
-        if False:
+        if after == self._length:
             self._last_piece = piece
         else:
             await self._write(piece)

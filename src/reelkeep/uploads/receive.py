@@ -30,6 +30,10 @@ __all__ = ["Checksum", "Progress", "discard", "look", "open_growing", "receive"]
 
 T = TypeVar("T")
 
+#: All bytes are here and are not those that were declared. Under this address no others can come, so the
+#: upload ends; what came is kept for a while, as that of any upload that has expired.
+NOT_MENDED = (ErrorCode.UPLOAD_DIGEST_MISMATCH, ErrorCode.UPLOAD_EMPTY)
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -188,9 +192,11 @@ async def _sealed_when_whole(runtime: Runtime, upload: Upload, offset: int) -> P
         return _progress(upload, offset, UploadState.OPEN)
     try:
         await complete_upload(runtime, upload.organization_id, upload.recording_id)
-    except ReelkeepError:
+    except ReelkeepError as error:
         # Another request, or the sweep, may have sealed it and tidied up under this one's hands.
         if (await find_upload(runtime, upload.organization_id, upload.id)).state != UploadState.SEALED:
+            if error.code in NOT_MENDED:
+                await refuse(runtime, upload, error, UploadState.EXPIRED)
             raise
     return _progress(upload, offset, UploadState.SEALED)
 
@@ -207,12 +213,6 @@ async def _why_ended(runtime: Runtime, upload: Upload) -> ReelkeepError:
         return Conflict(
             "This upload is complete: it is a recording now. Delete the recording to remove it.",
             ErrorCode.RECORDING_STATE,
-            recording_id=str(upload.recording_id),
-        )
-    if upload.state == UploadState.EXPIRED:
-        return Conflict(
-            "This upload has expired; begin a new upload.",
-            ErrorCode.UPLOAD_EXPIRED,
             recording_id=str(upload.recording_id),
         )
     return await refused_before(runtime, upload)

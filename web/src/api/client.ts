@@ -20,6 +20,8 @@ export function whenSignedOut(listener: () => void): () => void {
   return () => onSignedOut.delete(listener);
 }
 
+export const signedOut = () => onSignedOut.forEach((listener) => listener());
+
 const middleware: Middleware = {
   onRequest({ request }) {
     if (request.method !== 'GET' && csrfToken !== null) request.headers.set('X-CSRF-Token', csrfToken);
@@ -30,7 +32,7 @@ const middleware: Middleware = {
     const body: unknown = await response.json().catch(() => null);
     const error = errorOfBody(response.status, body);
     if (response.status === 401 && error.code === 'UNAUTHENTICATED' && schemaPath !== '/api/v1/auth/me') {
-      onSignedOut.forEach((listener) => listener());
+      signedOut();
     }
     throw error;
   },

@@ -5,11 +5,15 @@ import { ApiError } from '@/api/errors';
 import { enginesQuery, keys, listQuery, meQuery, peaksQuery, recordingQuery, transcriptQuery } from '@/api/queries';
 import type { Me, RecordingDetail, RecordingList } from '@/api/types';
 import { LibraryView } from '@/library/LibraryView';
+import { RecordPage } from '@/record/RecordPage';
+import { RecorderView } from '@/record/RecorderView';
+import { UnsentCard } from '@/record/UnsentCard';
 import { RecordingView } from '@/recording/RecordingView';
 import { UploadRow } from '@/shell/UploadRow';
-import { newUpload, type Upload } from '@/uploads/state';
+import { notTaken, uploadOf } from '@/uploads/state';
 
 import * as fixtures from './fixtures';
+import { FOUND, HELD, held, RECORDER, still } from './recorder';
 
 const away = new ApiError('The database does not answer. Try again in a minute.', 'DATABASE_UNAVAILABLE', 503);
 const SENTENCES = [
@@ -53,16 +57,18 @@ function withRecording(recording: RecordingDetail): QueryClient {
   return client;
 }
 
-const file = { name: 'visit.m4a', size: 48_000_000, type: 'audio/mp4' };
-const problem = { message: 'The store refused the file (AccessDenied).', code: 'AccessDenied' };
-const upload = (id: string, change: Partial<Upload>): Upload => ({ ...newUpload(id, file), ...change });
-const UPLOADS: readonly Upload[] = [
-  upload('waiting', {}),
-  upload('sending', { phase: 'sending', sent: 18_000_000, speed: 900_000 }),
-  upload('sealing', { phase: 'sealing', sent: file.size, delivered: true }),
-  upload('safe', { phase: 'safe', sent: file.size, recordingId: 'done' }),
-  upload('failed', { phase: 'failed', problem }),
-  upload('interrupted', { phase: 'interrupted' }),
+const file = { kind: 'file' as const, filename: 'visit.m4a', bytes: 48_000_000, sentBytes: 29_760_000, seconds: null };
+const rate = { code: 'RATE_LIMITED', message: 'More than 60 uploads were begun in a minute. Wait a little.', status: 429 };
+const long = { code: 'MEDIA_TOO_LONG', message: 'The file lasts 9 h; up to 8 h are taken. Send it in parts.', status: 413 };
+const UPLOADS = [
+  uploadOf(held('on-device', file)),
+  uploadOf(held('waiting', { ...file, problem: rate, retryAt: Date.now() + 20_000 })),
+  uploadOf(held('sending', { ...file, speed: 900_000 })),
+  uploadOf(held('sending', { ...file, id: 'sealing', sentBytes: file.bytes })),
+  uploadOf(held('safe', file)),
+  uploadOf(held('refused', { ...file, problem: long })),
+  uploadOf(held('needs-file', file)),
+  notTaken('empty', { name: 'nothing.wav', size: 0 }, { message: 'The file is empty.', code: 'UPLOAD_EMPTY' }),
 ];
 
 const all = Object.values(fixtures.states).filter((recording) => !recording.is_deleted);
@@ -76,7 +82,7 @@ const LISTS: readonly [string, () => QueryClient, { q?: string }][] = [
   ['List: failed', () => withFailure(listQuery({}).queryKey), {}],
 ];
 
-/** Every state of the list, of a recording and of an upload, from fixtures. Only while developing. */
+/** Every state of the list, of a recording, of the recorder and of an upload, from fixtures. Only while developing. */
 export function States() {
   // Nothing here asks a server: what is not in a state's memory stays on its way for ever.
   useState(() => {
@@ -99,6 +105,28 @@ export function States() {
       </State>
       <State name="Recording: failed to load" make={() => withFailure(keys.recording('away'))}>
         <RecordingView id="away" />
+      </State>
+      {RECORDER.map(([name, snapshot]) => (
+        <State key={name} name={`Recorder: ${name}`} make={() => memory()}>
+          <RecorderView recorder={still(snapshot)} snapshot={snapshot} />
+        </State>
+      ))}
+      <State name="Recorder: viewer" make={() => memory(fixtures.viewer)}>
+        <RecordPage />
+      </State>
+      <State name="On this device" make={() => memory()}>
+        <div style={{ display: 'grid', gap: 16 }}>
+          {HELD.map((one) => (
+            <UnsentCard key={one.id} recording={one} />
+          ))}
+        </div>
+      </State>
+      <State name="Found after the page closed" make={() => memory()}>
+        <div style={{ display: 'grid', gap: 16 }}>
+          {FOUND.map((one) => (
+            <UnsentCard key={one.id} recording={one} found />
+          ))}
+        </div>
       </State>
       <State name="Uploads" make={() => memory()}>
         <ul>

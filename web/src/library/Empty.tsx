@@ -7,6 +7,7 @@ import { Button } from '@/ui';
 
 import type { Filter } from './FilterBar';
 import styles from './Library.module.css';
+import { RecordLink } from './RecordLink';
 import { UploadButton } from './UploadButton';
 
 /** The first minute: one thing to do, and what will happen with it. */
@@ -18,7 +19,10 @@ export function Empty({ mayUpload }: { mayUpload: boolean }) {
       <p className="muted">{mayUpload ? t.library.dropMore : t.library.emptyViewer}</p>
       {mayUpload && (
         <>
-          <UploadButton label={t.library.chooseFiles} />
+          <div className={styles['ways']}>
+            <UploadButton label={t.library.chooseFiles} />
+            <RecordLink />
+          </div>
           <EngineNote />
         </>
       )}

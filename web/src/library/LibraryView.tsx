@@ -9,6 +9,7 @@ import { Skeleton } from '@/ui/shell';
 import { Empty, NothingMatches } from './Empty';
 import { FilterBar, type Filter } from './FilterBar';
 import { RecordingList } from './RecordingList';
+import { RecordLink } from './RecordLink';
 import { UploadButton } from './UploadButton';
 import styles from './Library.module.css';
 
@@ -29,7 +30,12 @@ export function LibraryView({ filter, onFilter }: Props) {
     <>
       <header className={styles['header']}>
         <PageTitle name={t.recordings} />
-        {mayUpload && <UploadButton />}
+        {mayUpload && (
+          <div className={styles['ways']}>
+            <UploadButton variant="default" />
+            <RecordLink />
+          </div>
+        )}
       </header>
       {!first && <FilterBar filter={filter} onFilter={onFilter} />}
       <p role="status" className="visually-hidden">

@@ -10,14 +10,19 @@ import { Button } from '@/ui';
 /** What a file dialog shows first; the server looks at the bytes itself. */
 const ENDINGS = '.m4a,.mp3,.wav,.flac,.ogg,.opus,.webm,.mp4,.mov,.mkv,.aac,.amr,.3gp,.wma,.aiff,.caf';
 
-export function UploadButton({ label = t.library.upload }: { label?: string }) {
+interface Props {
+  label?: string;
+  variant?: 'filled' | 'default' | 'subtle';
+}
+
+export function UploadButton({ label = t.library.upload, variant = 'filled' }: Props) {
   const input = useRef<HTMLInputElement>(null);
   const { data: info } = useQuery(infoQuery);
   const accept = [...(info?.content_types ?? []), 'audio/*', 'video/*', ENDINGS].join(',');
   return (
     <>
       <Button
-        variant="filled"
+        variant={variant}
         size="md"
         leftSection={<Upload size={20} strokeWidth={1.75} aria-hidden />}
         onClick={() => input.current?.click()}
@@ -33,7 +38,7 @@ export function UploadButton({ label = t.library.upload }: { label?: string }) {
         aria-label={t.library.uploadTitle}
         data-upload
         onChange={(event) => {
-          uploads.add([...(event.currentTarget.files ?? [])]);
+          void uploads.add([...(event.currentTarget.files ?? [])]);
           event.currentTarget.value = '';
         }}
       />

@@ -27,7 +27,8 @@ export function LevelMeter({ recorder, snapshot, still = false }: Props) {
     }
     return recorder.onLevel((level) => paint(bar.current, level));
   }, [recorder, still]);
-  const said = still ? t.record.pausedMeter : t.record.hearing[snapshot.hearing];
+  const stillSaid = snapshot.state === 'stopping' ? t.record.stoppingMeter : t.record.pausedMeter;
+  const said = still ? stillSaid : t.record.hearing[snapshot.hearing];
   return (
     <div className={styles['meter']}>
       <div

@@ -33,7 +33,7 @@ export function Notices({ recorder, snapshot }: Props) {
 type Said = readonly [unknown, ReactNode];
 
 function cannotBegin(recorder: Recorder, sides: SideStates): Said[] {
-  const instead = <UploadButton label={t.record.uploadInstead} />;
+  const instead = <UploadButton label={t.record.uploadInstead} variant="default" />;
   return [
     [
       sides.insecureContext,

@@ -8,9 +8,11 @@ import { t } from '@/messages';
 import { currentRecorder, useUnsent } from './device';
 import styles from './Record.module.css';
 import { RecordingTitle } from './RecordingTitle';
+import { useDevice } from './useDevice';
 
 /** At the foot of every page: what is being recorded, and what was recorded here and is not safe yet. */
 export function OnThisDevice() {
+  useDevice();
   const all = useUnsent();
   const here = useRouterState({ select: (state) => state.location.pathname });
   const atHome = here === '/record' || here.startsWith('/record/');

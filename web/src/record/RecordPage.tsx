@@ -1,16 +1,26 @@
+import { Link } from '@tanstack/react-router';
 import { useEffect } from 'react';
 
-import { usePermission } from '@/me/usePermission';
 import { t } from '@/messages';
 import { PageTitle } from '@/ui';
 
 import { deviceRecorder, useRecorder } from './device';
 import styles from './Record.module.css';
 import { RecorderView } from './RecorderView';
+import { useMayRecord } from './useMayRecord';
+
+export function RecordPage() {
+  const may = useMayRecord();
+  return (
+    <div className={styles['page']}>
+      <PageTitle name={t.record.title} className={styles['title'] ?? ''} />
+      {may ? <DeviceRecorder /> : <NotAllowed />}
+    </div>
+  );
+}
 
 /** Recording goes on when this page is left; coming back shows it as it then is. */
-export function RecordPage() {
-  const may = usePermission('recordings.write');
+function DeviceRecorder() {
   const snapshot = useRecorder();
   const recorder = deviceRecorder();
   useEffect(() => {
@@ -22,10 +32,15 @@ export function RecordPage() {
       recorder.release();
     };
   }, [recorder]);
+  return <RecorderView recorder={recorder} snapshot={snapshot} />;
+}
+
+export function NotAllowed() {
   return (
-    <div className={styles['page']}>
-      <PageTitle name={t.record.title} className={styles['title'] ?? ''} />
-      {may ? <RecorderView recorder={recorder} snapshot={snapshot} /> : <p>{t.record.notAllowed}</p>}
+    <div className={styles['empty']}>
+      <h2>{t.record.notAllowedTitle}</h2>
+      <p className="muted">{t.record.notAllowed}</p>
+      <Link to="/recordings">{t.record.toRecordings}</Link>
     </div>
   );
 }

@@ -29,5 +29,5 @@ export function Recovered() {
   );
 }
 
-const needsWords = ({ kind, phase, foundAfterClose, mine }: UnsentRecording) =>
-  kind === 'recording' && phase !== 'safe' && phase !== 'recording' && (foundAfterClose || !mine);
+const needsWords = ({ kind, phase, foundAfterClose }: UnsentRecording) =>
+  kind === 'recording' && phase !== 'safe' && phase !== 'recording' && foundAfterClose;

@@ -6,23 +6,30 @@ import { Skeleton } from '@/ui/shell';
 
 import { deviceClient, useUnsent } from './device';
 import styles from './Record.module.css';
+import { NotAllowed } from './RecordPage';
 import { UnsentCard } from './UnsentCard';
+import { useMayRecord } from './useMayRecord';
 
 /** What this device still holds. */
 export function UnsentPage() {
-  const all = useUnsent();
-  const waiting = all.filter((one) => one.phase !== 'safe' && one.phase !== 'recording' && one.mine);
+  const may = useMayRecord();
   return (
     <div className={styles['page']}>
       <PageTitle name={t.record.unsentTitle} className={styles['title'] ?? ''} />
-      {!deviceClient().loaded() && <Skeleton rows={2} kind="row" />}
-      {deviceClient().loaded() && all.length === 0 && (
-        <div className={styles['empty']}>
-          <h2>{t.record.nothingUnsent}</h2>
-          <p className="muted">{t.record.nothingUnsentText}</p>
-          <Link to="/record">{t.record.title}</Link>
-        </div>
-      )}
+      {may ? <Held /> : <NotAllowed />}
+    </div>
+  );
+}
+
+const SENDABLE = new Set(['on-device', 'waiting', 'refused']);
+
+function Held() {
+  const all = useUnsent();
+  const waiting = all.filter((one) => one.mine && SENDABLE.has(one.phase));
+  if (!deviceClient().loaded()) return <Skeleton rows={2} kind="row" />;
+  if (all.length === 0) return <NothingHeld />;
+  return (
+    <>
       {waiting.length > 1 && (
         <Button onClick={() => void deviceClient().sendUnsent()}>{t.record.sendAll(waiting.length)}</Button>
       )}
@@ -33,6 +40,16 @@ export function UnsentPage() {
           </li>
         ))}
       </ul>
+    </>
+  );
+}
+
+function NothingHeld() {
+  return (
+    <div className={styles['empty']}>
+      <h2>{t.record.nothingUnsent}</h2>
+      <p className="muted">{t.record.nothingUnsentText}</p>
+      <Link to="/record">{t.record.title}</Link>
     </div>
   );
 }

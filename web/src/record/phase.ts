@@ -6,13 +6,16 @@ import { t } from '@/messages';
 
 export const startOf = ({ startedAt }: UnsentRecording) => new Date(startedAt).toISOString();
 
+/** What another has called it is not for whoever sits here now. */
+const titleOf = ({ title, mine }: UnsentRecording) => (mine ? title : null);
+
 export const nameOf = (recording: UnsentRecording) =>
-  recording.title ??
+  titleOf(recording) ??
   (recording.kind === 'file' ? recording.filename : t.record.untitled(dateAndTime(startOf(recording))));
 
 /** "Recording from 09:12 · 31:04", for a card that stands on another page. */
 export const shortNameOf = (recording: UnsentRecording) =>
-  recording.title ?? t.record.recordingFrom(timeOfDay(startOf(recording)));
+  titleOf(recording) ?? t.record.recordingFrom(timeOfDay(startOf(recording)));
 
 /** In mine, a refused sign-in means that it ended; in another's, that it is theirs. */
 export function phaseWords(recording: UnsentRecording, online: boolean): string {

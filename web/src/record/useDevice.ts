@@ -1,8 +1,9 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useRouterState } from '@tanstack/react-router';
-import { useEffect } from 'react';
+import { useEffect, useRef } from 'react';
 
-import { setCsrfToken, signedOut } from '@/api/client';
+import { api, bodyOf, setCsrfToken, signedOut } from '@/api/client';
+import { ApiError } from '@/api/errors';
 import { keys, meQuery } from '@/api/queries';
 import { t } from '@/messages';
 import { usePreferences } from '@/preferences';
@@ -38,16 +39,18 @@ const ASK_AGAIN_MS = 30_000;
 function useSignInAgain(): void {
   const client = useQueryClient();
   const refused = useUnsent().some((one) => one.mine && one.phase === 'needs-sign-in');
+  const asked = useRef(0);
   useEffect(() => {
-    if (!refused) return undefined;
-    const ask = async () => {
-      const me = await client.fetchQuery({ ...meQuery, staleTime: 0 }).catch(() => undefined);
-      if (me === null) signedOut();
-      else if (me) setCsrfToken(me.csrf_token);
-    };
-    void ask();
-    const timer = window.setInterval(() => void ask(), ASK_AGAIN_MS);
-    return () => window.clearInterval(timer);
+    if (!refused || Date.now() - asked.current < ASK_AGAIN_MS) return;
+    asked.current = Date.now();
+    bodyOf(api.GET('/api/v1/auth/me'))
+      .then((me) => {
+        setCsrfToken(me.csrf_token);
+        client.setQueryData(keys.me, me);
+      })
+      .catch((error: unknown) => {
+        if (error instanceof ApiError && error.status === 401) signedOut();
+      });
   }, [refused, client]);
 }
 

@@ -6,6 +6,7 @@ import { clock, dateAndTime } from '@/format/time';
 import { locale, t } from '@/messages';
 
 import styles from './Recording.module.css';
+import { SameBytes } from './SameBytes';
 import { Steps } from './Steps';
 
 /** Who made the words and from what: the machine's honest account. */
@@ -18,6 +19,7 @@ export function Details({ recording, transcript }: { recording: RecordingDetail;
       <h2>{t.recording.steps}</h2>
       <Steps recording={recording} />
       <h2>{t.recording.details}</h2>
+      {recording.duplicate_of && <SameBytes id={recording.duplicate_of} />}
       <dl className={styles['facts']}>
         <Fact name={t.recording.engine}>{transcript?.engine ?? recording.transcription_service}</Fact>
         <Fact name={t.recording.model}>{transcript?.model}</Fact>

@@ -31,7 +31,7 @@ export function DropTarget() {
       event.preventDefault();
       depth = 0;
       setOver(false);
-      uploads.add(filesOf(event.dataTransfer));
+      void uploads.add(filesOf(event.dataTransfer));
     };
     const listeners = { dragenter: enter, dragleave: leave, dragover: hover, drop };
     for (const [name, listener] of Object.entries(listeners)) window.addEventListener(name, listener as EventListener);

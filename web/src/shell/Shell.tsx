@@ -1,10 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { Outlet, useMatch } from '@tanstack/react-router';
-import { lazy, Suspense, useEffect } from 'react';
+import { useEffect } from 'react';
 
 import { infoQuery } from '@/api/queries';
 import { t } from '@/messages';
-import { usePermission } from '@/me/usePermission';
+import { OnThisDevice } from '@/record/OnThisDevice';
+import { Recovered } from '@/record/Recovered';
+import { useMayRecord } from '@/record/useMayRecord';
 import { uploads } from '@/uploads/use';
 import { Toasts } from '@/ui/shell';
 
@@ -18,19 +20,18 @@ import { SignInOverlay } from './SignInOverlay';
 import { UploadDock } from './UploadDock';
 import { useUploadNews } from './useUploadNews';
 
-// Apart, so that the first page is drawn before the recorder is fetched.
-const OnThisDevice = lazy(() => import('@/record/OnThisDevice').then((part) => ({ default: part.OnThisDevice })));
-
 /** Everything that stays while pages come and go: navigation, the sound, the uploads, the sign-in. */
 export function Shell() {
-  const mayUpload = usePermission('recordings.write');
+  const mayUpload = useMayRecord();
   const { data: info } = useQuery(infoQuery);
   const recording = useMatch({ from: '/app/recordings/$id', shouldThrow: false });
   useUploadNews();
   useEffect(() => {
     if (info) uploads.maxFileSize = info.max_file_size;
   }, [info]);
-  useEffect(() => uploads.start(), []);
+  useEffect(() => {
+    if (mayUpload) uploads.start();
+  }, [mayUpload]);
 
   return (
     <div className={styles['shell']}>
@@ -41,14 +42,11 @@ export function Shell() {
       <div className={styles['column']}>
         <ConnectionBar />
         <main id="page" tabIndex={-1} className={styles['page']}>
+          {mayUpload && <Recovered />}
           <Outlet />
         </main>
         <div className={styles['dock']}>
-          {mayUpload && (
-            <Suspense>
-              <OnThisDevice />
-            </Suspense>
-          )}
+          {mayUpload && <OnThisDevice />}
           <UploadDock />
           <MiniPlayer pageOf={recording?.params.id ?? null} />
         </div>

@@ -1,12 +1,11 @@
-import { useQueryClient } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 
 import { setCsrfToken, whenSignedOut } from '@/api/client';
-import { keys } from '@/api/queries';
+import { keys, meQuery } from '@/api/queries';
 import type { Me } from '@/api/types';
 import { t } from '@/messages';
 import { LoginForm } from '@/signin/LoginForm';
-import { uploads } from '@/uploads/use';
 import { Modal } from '@/ui/shell';
 
 /** When a sign-in ends in mid-work, it is renewed above the page, which stays as it is. */
@@ -14,7 +13,11 @@ export function SignInOverlay() {
   const client = useQueryClient();
   const [open, setOpen] = useState(false);
   useEffect(() => whenSignedOut(() => setOpen(true)), []);
-  const known = client.getQueryData<Me | null>(keys.me);
+  const { data: me } = useQuery(meQuery);
+  const [known, setKnown] = useState(me);
+  // Asked in the background, the server no longer knows who this is.
+  if (me && me !== known) setKnown(me);
+  if (me === null && !open) setOpen(true);
 
   const enter = (me: Me) => {
     // Somebody else: what is on this page is not theirs to see.
@@ -26,7 +29,6 @@ export function SignInOverlay() {
     client.setQueryData(keys.me, me);
     setOpen(false);
     void client.invalidateQueries();
-    uploads.start();
   };
 
   return (

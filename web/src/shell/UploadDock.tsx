@@ -2,14 +2,12 @@ import { ChevronDown, ChevronUp, CircleAlert, CircleCheck, Upload as UploadIcon 
 import { useState } from 'react';
 
 import { t } from '@/messages';
-import { isUnsafe, type Upload } from '@/uploads/state';
+import { isUnsafe, needsYou, type Upload } from '@/uploads/state';
 import { uploads, useUploads } from '@/uploads/use';
 import { Button } from '@/ui';
 
 import styles from './UploadDock.module.css';
 import { UploadRow } from './UploadRow';
-
-const needsYou = (upload: Upload) => upload.phase === 'failed' || upload.phase === 'interrupted';
 
 /** What is on its way from this device, on every page. */
 export function UploadDock() {

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from 'react';
 import { fileSize } from '@/format/bytes';
 import { roughDuration } from '@/format/time';
 import { t } from '@/messages';
-import { isHopeless, isUnsafe, type Upload } from '@/uploads/state';
+import { isUnsafe, percentSent, type Upload } from '@/uploads/state';
 import { uploads } from '@/uploads/use';
 import { Button } from '@/ui';
 import { IconButton, Progress } from '@/ui/shell';
@@ -43,7 +43,7 @@ export function UploadRow({ upload }: { upload: Upload }) {
           {t.uploads.open}
         </Link>
       )}
-      {phase === 'failed' && !isHopeless(upload) && (
+      {phase === 'failed' && !upload.hopeless && (
         <IconButton icon={RotateCw} label={t.uploads.retryOf(name)} onClick={() => uploads.retry(id)} />
       )}
       {phase === 'safe' ? (
@@ -60,9 +60,9 @@ export function UploadRow({ upload }: { upload: Upload }) {
 }
 
 function Phase({ upload }: { upload: Upload }) {
-  const { phase, sent, size, speed, notBefore } = upload;
+  const { phase, sent, size, speed, retryAt } = upload;
   const online = useOnline();
-  const seconds = useSecondsUntil(phase === 'waiting' ? notBefore : 0);
+  const seconds = useSecondsUntil(phase === 'waiting' ? retryAt : 0);
   switch (phase) {
     case 'waiting':
       if (!online) return <span className={styles['phase']}>{t.uploads.waitingOffline}</span>;
@@ -89,7 +89,7 @@ function Phase({ upload }: { upload: Upload }) {
         </span>
       );
     case 'interrupted':
-      return <span className={styles['phase']}>{t.uploads.interrupted(upload.name)}</span>;
+      return <span className={styles['phase']}>{t.uploads.interrupted(upload.name, percentSent(upload))}</span>;
   }
 }
 
@@ -106,7 +106,7 @@ function useSecondsUntil(when: number): number {
 function ChooseAgain({ upload }: { upload: Upload }) {
   const input = useRef<HTMLInputElement>(null);
   const [wrong, setWrong] = useState(false);
-  const choose = (file: File | undefined) => setWrong(file !== undefined && !uploads.resume(upload.id, file));
+  const choose = async (file: File | undefined) => setWrong(file !== undefined && !(await uploads.resume(upload, file)));
   return (
     <>
       {wrong && (
@@ -119,9 +119,9 @@ function ChooseAgain({ upload }: { upload: Upload }) {
         ref={input}
         type="file"
         hidden
-        aria-label={t.uploads.interrupted(upload.name)}
+        aria-label={t.uploads.interrupted(upload.name, percentSent(upload))}
         onChange={(event) => {
-          choose(event.currentTarget.files?.[0]);
+          void choose(event.currentTarget.files?.[0]);
           event.currentTarget.value = '';
         }}
       />

@@ -3,25 +3,20 @@ import { useEffect, useRef } from 'react';
 
 import { keys } from '@/api/queries';
 import { t } from '@/messages';
-import { isBusy, type Upload } from '@/uploads/state';
+import { isBusy, percentSent, type Upload } from '@/uploads/state';
 import { uploads, useUploads } from '@/uploads/use';
 import { announce } from '@/ui';
 
-/** Tells the lists and the ears what uploads do: their start, each quarter, their end. */
+/** Tells the lists and the ears what uploads do: their start, each quarter, their failure. */
 export function useUploadNews(): void {
   const client = useQueryClient();
   const all = useUploads();
   const heard = useRef(new Map<string, number>());
 
   useEffect(() => {
-    const refresh = () => void client.invalidateQueries({ queryKey: keys.lists });
-    uploads.onSafe = (upload) => {
-      announce(t.uploads.announceSafe(upload.name));
-      refresh();
-    };
     uploads.onFailed = (upload) => {
       announce(t.uploads.announceFailed(upload.name));
-      refresh();
+      void client.invalidateQueries({ queryKey: keys.lists });
     };
   }, [client]);
 
@@ -40,4 +35,4 @@ export function useUploadNews(): void {
   }, [all, client]);
 }
 
-const quarterOf = ({ sent, size }: Upload) => Math.floor((sent / Math.max(1, size)) * 4);
+const quarterOf = (upload: Upload) => Math.floor(percentSent(upload) / 25);

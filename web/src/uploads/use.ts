@@ -1,8 +1,8 @@
 import { useSyncExternalStore } from 'react';
 
-import { UploadEngine } from './engine';
+import { Uploads } from './uploads';
 
 /** One for the page: uploads outlive every route. */
-export const uploads = new UploadEngine();
+export const uploads = new Uploads();
 
 export const useUploads = () => useSyncExternalStore(uploads.subscribe, uploads.snapshot);

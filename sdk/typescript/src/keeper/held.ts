@@ -64,17 +64,20 @@ export class Held {
 
   /** Opens what is on disk; a part that a closed page left open ends where its bytes end. */
   async adopt(): Promise<void> {
+    if (this.entry.kind === 'file') return;
+    const parts: JournalPart[] = [];
     for (const part of this.entry.parts) {
-      if (part.safe || this.entry.kind === 'file') continue;
-      const file = await this.open(part.number);
-      this.entry = withPart(this.entry, part.number, { bytes: file.size, closed: true });
+      const bytes = part.safe ? part.bytes : (await this.open(part.number)).size;
+      // A part that never had a byte is none; one whose bytes are gone is told of.
+      if (bytes > 0 || part.bytes > 0) parts.push({ ...part, bytes, closed: true });
     }
-    const parts = this.entry.parts.filter((part) => part.safe || part.bytes > 0 || this.entry.kind === 'file');
-    await this.change({ parts, stoppedAt: this.entry.stoppedAt ?? Date.now() });
+    // Should this fail, the next page finds it as it was.
+    await this.change({ parts, stoppedAt: this.entry.stoppedAt ?? Date.now() }).catch(() => undefined);
   }
 
   async open(number: number): Promise<PartFile> {
-    const disk = this.storage.disks[this.entry.keptIn] ?? this.storage.disk;
+    const disk = this.storage.disks[this.entry.keptIn];
+    if (disk === null) throw new Error('The place where this recording is kept cannot be opened.');
     const file = await disk.open(fileOf(this.id, number));
     this.files.set(number, file);
     return file;

@@ -69,6 +69,11 @@ export class Keeper {
     this.tabs.tell({ kind: 'recording' });
   }
 
+  /** Another tab records: told until it does no more. */
+  async watchOthers(): Promise<void> {
+    await this.tabs.watch(this.studio.busy);
+  }
+
   callOther(): void {
     this.tabs.tell({ kind: 'call' });
   }

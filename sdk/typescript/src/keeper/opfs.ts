@@ -1,5 +1,6 @@
 /** The browser's private file system, written through the synchronous handle that only workers have. */
 import type { Disk, PartFile } from './disk';
+import { newId } from './ids';
 
 /** What TypeScript's page library leaves out. */
 interface SyncHandle {
@@ -14,20 +15,28 @@ type WorkerFileHandle = FileSystemFileHandle & { createSyncAccessHandle?: () => 
 
 const FOLDER = 'reelkeep';
 
-/** Null where this browser cannot write there; tried out, since some have the names and fail. */
+/** Null where this browser has none. */
 export async function openFileSystem(): Promise<Disk | null> {
   try {
     const root = await navigator.storage.getDirectory();
-    const folder = await root.getDirectoryHandle(FOLDER, { create: true });
-    const disk = new FileSystemDisk(folder);
-    const name = `probe-${crypto.randomUUID()}`;
+    return new FileSystemDisk(await root.getDirectoryHandle(FOLDER, { create: true }));
+  } catch {
+    return null;
+  }
+}
+
+/** Tried out, since some browsers have the names and fail, and a full disk can still be read. */
+export async function canWrite(disk: Disk): Promise<boolean> {
+  const name = `probe-${newId()}`;
+  try {
     const probe = await disk.open(name);
     await probe.append(new Uint8Array([1]));
     await probe.close();
-    await disk.remove(name);
-    return disk;
+    return true;
   } catch {
-    return null;
+    return false;
+  } finally {
+    await disk.remove(name).catch(() => undefined);
   }
 }
 

@@ -46,9 +46,14 @@ export class Shelf {
   private async adopt(id: string): Promise<void> {
     const release = await waitForLock(entryLock(id));
     const entry = await this.storage.journal.get(id);
-    if (entry === null || this.helds.has(id)) return release();
+    // Where its bytes cannot be reached now, another visit may reach them: nothing is touched.
+    if (entry === null || this.helds.has(id) || this.storage.disks[entry.keptIn] === null) return release();
     const held = this.hold(entry, release);
-    await held.adopt();
+    try {
+      await held.adopt();
+    } catch {
+      return this.letGo(held);
+    }
     if (held.entry.parts.length === 0) return this.drop(held);
     held.found = entry.kind === 'recording' && !isSafe(entry);
     this.onAdopted(held);

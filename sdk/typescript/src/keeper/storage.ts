@@ -2,7 +2,7 @@
 import { DatabaseDisk, openDatabase } from './database';
 import { type Disk, MemoryDisk } from './disk';
 import { DatabaseJournal, type Journal, MemoryJournal } from './journal';
-import { openFileSystem } from './opfs';
+import { canWrite, openFileSystem } from './opfs';
 
 export interface Storage {
   readonly disk: Disk;
@@ -20,7 +20,8 @@ export async function openStorage(): Promise<Storage> {
   }
   const files = await openFileSystem();
   const chunks = new DatabaseDisk(database);
-  return { disk: files ?? chunks, journal: new DatabaseJournal(database), disks: { disk: files, database: chunks, memory } };
+  const disk = files !== null && (await canWrite(files)) ? files : chunks;
+  return { disk, journal: new DatabaseJournal(database), disks: { disk: files, database: chunks, memory } };
 }
 
 /** Bytes that may still be written, or null where the browser does not say. */

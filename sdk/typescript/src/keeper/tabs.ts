@@ -19,7 +19,8 @@ export class Tabs {
 
   /** Says whether another tab records, until it does no more: the lock goes with its tab. */
   async watch(mine: boolean): Promise<void> {
-    if (this.watching || mine || !(await heldNames()).has(RECORDING)) return;
+    if (this.watching || mine) return;
+    if (!(await heldNames()).has(RECORDING)) return this.onRecording(false);
     this.watching = true;
     this.onRecording(true);
     (await waitForLock(RECORDING, 'shared'))();

@@ -1,16 +1,13 @@
 /** The recorder: what the person asks for, done with a microphone, a MediaRecorder and the worker. */
 import type { Client, RecorderNews } from '../client';
 import { newId } from '../keeper/ids';
-import type { Chunk } from '../messages';
 import type { DeviceChoice, Level, Quality, Recorder, RecorderOptions, RecordingDetails, Seam } from '../types';
-import { Capture } from './capture';
-import { chooseMimeType, isWebKit } from './formats';
 import { Input, stop } from './input';
 import { Meter } from './meter';
 import { initial, isLive, isOver, reduce, type RecorderEvent } from './state';
+import { Take } from './take';
+import { recordTest } from './trial';
 import { WakeLock } from './wakelock';
-
-const TEST_MS = 3000;
 
 export class MicrophoneRecorder implements Recorder {
   private now;
@@ -18,14 +15,9 @@ export class MicrophoneRecorder implements Recorder {
   private readonly input: Input;
   private readonly meter: Meter;
   private readonly wake: WakeLock;
-  private capture: Capture | null = null;
+  private readonly take: Take;
   private details: RecordingDetails;
-  /** What changes the capture is done one after the other. */
-  private last: Promise<unknown> = Promise.resolve();
   private busy = false;
-  /** Chunks that are not on disk yet. */
-  private unwritten = 0;
-  private writtenAt = 0;
   /** The microphone is gone and none took its place: recording goes on with the next that comes. */
   private deaf = false;
   private readonly unlisten = new AbortController();
@@ -33,7 +25,7 @@ export class MicrophoneRecorder implements Recorder {
 
   constructor(
     private readonly client: Client,
-    options: RecorderOptions,
+    private readonly options: RecorderOptions,
   ) {
     this.details = options.details ?? {};
     const cleanUp = options.cleanUp ?? false;
@@ -51,6 +43,12 @@ export class MicrophoneRecorder implements Recorder {
       options.device ?? null,
       cleanUp,
     );
+    this.take = new Take({
+      link: client.link,
+      now: () => this.now,
+      dispatch: (event) => this.dispatch(event),
+      fail: (error) => this.fail(error),
+    });
     this.listen();
     this.lookAround();
   }
@@ -79,8 +77,7 @@ export class MicrophoneRecorder implements Recorder {
     const { id } = this.now;
     if (this.now.state !== 'recording' || id === null) return;
     this.dispatch({ kind: 'paused', at: Date.now() });
-    void this.inOrder(() => this.capture?.pause());
-    this.tell(this.client.link.call('pause', [id]));
+    this.take.pause(id);
   }
 
   resume(): void {
@@ -88,8 +85,7 @@ export class MicrophoneRecorder implements Recorder {
     if (this.now.state !== 'paused' || id === null) return;
     this.meter.wake();
     this.dispatch({ kind: 'resumed' });
-    void this.inOrder(() => this.capture?.resume());
-    this.tell(this.client.link.call('resume', [id]));
+    this.take.resume(id);
     void this.back();
   }
 
@@ -98,15 +94,7 @@ export class MicrophoneRecorder implements Recorder {
     if (id === null || (this.now.state !== 'recording' && this.now.state !== 'paused')) return;
     this.dispatch({ kind: 'stopping' });
     this.wake.unwant();
-    await this.inOrder(async () => {
-      await this.capture?.stop();
-      this.capture = null;
-      this.letGo();
-      const kept = await this.client.link.call('stop', [id]);
-      if (kept === null) return this.dispatch({ kind: 'emptied' });
-      this.dispatch({ kind: 'stopped' });
-      this.dispatch({ kind: 'entry', entry: kept });
-    }).catch((error: unknown) => this.fail(error));
+    await this.take.stop(id, () => this.letGo());
     void keepForGood();
   }
 
@@ -122,7 +110,7 @@ export class MicrophoneRecorder implements Recorder {
   }
 
   again(): void {
-    this.details = {};
+    this.details = this.options.details ?? {};
     this.dispatch({ kind: 'again', open: this.input.usable });
   }
 
@@ -158,25 +146,12 @@ export class MicrophoneRecorder implements Recorder {
     await this.prepare();
     const { stream } = this.input;
     if (stream === null) throw new Error('There is no microphone to test.');
-    const chunks: ArrayBuffer[] = [];
-    let type = '';
-    const capture = new Capture(stream, 0, mimeType(), this.now.bitsPerSecond, {
-      onChunk: (bytes, made) => {
-        chunks.push(bytes);
-        type = made;
-        return Promise.resolve();
-      },
-      onError: () => undefined,
-    });
-    capture.start();
-    await new Promise((resolve) => setTimeout(resolve, TEST_MS));
-    await capture.stop();
-    return new Blob(chunks, { type });
+    return recordTest(stream, this.now.bitsPerSecond);
   }
 
   mark(name?: string): void {
     if (!isLive(this.now.state)) return;
-    const since = this.now.state === 'recording' ? Math.min(2, (Date.now() - this.writtenAt) / 1000) : 0;
+    const since = this.now.state === 'recording' ? Math.min(2, (Date.now() - this.take.writtenAt) / 1000) : 0;
     const at = this.now.seconds + since;
     this.dispatch({ kind: 'marked', mark: { id: newId(), at, name: name ?? `Mark ${this.now.marks.length + 1}` } });
     this.saveMarks();
@@ -226,7 +201,7 @@ export class MicrophoneRecorder implements Recorder {
     window.addEventListener('offline', line, { signal });
     window.addEventListener('beforeunload', (event) => this.guard(event), { signal });
     // The page may be frozen or closed next: what there is goes to disk now.
-    document.addEventListener('visibilitychange', () => this.capture?.requestData(), { signal });
+    document.addEventListener('visibilitychange', () => this.take.requestData(), { signal });
     line();
     this.dispatch({ kind: 'other-tab', on: this.client.otherTab });
     const hear = (news: RecorderNews) => this.hear(news);
@@ -238,7 +213,7 @@ export class MicrophoneRecorder implements Recorder {
   }
 
   private guard(event: BeforeUnloadEvent): void {
-    if (isLive(this.now.state) || this.unwritten > 0) event.preventDefault();
+    if (isLive(this.now.state) || this.take.unwritten > 0) event.preventDefault();
   }
 
   /** False, and said why, where nothing can be recorded at all. */
@@ -250,58 +225,18 @@ export class MicrophoneRecorder implements Recorder {
     return false;
   }
 
-  /** A first part, or a further one of what had stopped. */
   private async begin(id: string, startedAt: number): Promise<void> {
     const { stream } = this.input;
     if (stream === null) return;
     this.busy = true;
     try {
-      const { bitsPerSecond, parts, seconds, state } = this.now;
-      const further = isOver(state);
-      const begun = await this.client.link.call('begin', [
-        { id, startedAt, mimeType: mimeType(), details: this.details, owner: this.client.owner, bitsPerSecond,
-          partsBefore: further ? parts : 0, secondsBefore: further ? seconds : 0 },
-      ]);
-      if (begun.kind === 'other-tab') return this.dispatch({ kind: 'other-tab', on: true });
-      this.capture = this.captureOf(stream, begun.part, Promise.resolve());
-      this.capture.start();
-      this.writtenAt = Date.now();
-      if (further) {
-        this.dispatch({ kind: 'went-on' });
-        this.dispatch({ kind: 'seam', seam: { at: seconds, part: begun.part, reason: 'went-on', when: Date.now() } });
-      } else this.dispatch({ kind: 'began', id, at: startedAt, keptIn: begun.keptIn });
-      this.dispatch({ kind: 'room', minutesLeft: begun.minutesLeft });
+      if (!(await this.take.begin(id, startedAt, stream, this.details, this.client.owner))) return;
       this.meter.wake();
       this.wake.want();
     } catch (error) {
       this.fail(error);
     } finally {
       this.busy = false;
-    }
-  }
-
-  /** Chunks wait until the worker knows of their part. */
-  private captureOf(stream: MediaStream, part: number, known: Promise<unknown>): Capture {
-    return new Capture(stream, part, mimeType(), this.now.bitsPerSecond, {
-      onChunk: async (bytes, made) => {
-        await known;
-        await this.write({ id: this.now.id ?? '', part, bytes, mimeType: made });
-      },
-      onError: () => void this.nextPart('recorder-error', stream),
-    });
-  }
-
-  private async write(chunk: Chunk): Promise<void> {
-    this.unwritten += 1;
-    try {
-      const { gap, ...written } = await this.client.link.call('chunk', [chunk]);
-      this.writtenAt = Date.now();
-      this.dispatch({ kind: 'written', ...written, mimeType: chunk.mimeType });
-      if (gap !== null) this.dispatch({ kind: 'gap', gap });
-    } catch (error) {
-      this.fail(error);
-    } finally {
-      this.unwritten -= 1;
     }
   }
 
@@ -315,30 +250,11 @@ export class MicrophoneRecorder implements Recorder {
       return;
     }
     this.deaf = false;
-    if (isLive(this.now.state)) await this.nextPart(reason, stream);
+    if (isLive(this.now.state)) await this.take.nextPart(reason, stream);
     if (before !== stream) stop(before);
     if (from !== this.now.microphone && reason !== 'device-chosen') {
       this.dispatch({ kind: 'moved', from, to: this.now.microphone });
     }
-  }
-
-  private nextPart(reason: Seam['reason'], stream: MediaStream): Promise<void> {
-    return this.inOrder(async () => {
-      const { id } = this.now;
-      const before = this.capture;
-      if (id === null || before === null || !isLive(this.now.state)) return;
-      let tell: () => void = () => undefined;
-      const known = new Promise<void>((resolve) => (tell = resolve));
-      const next = this.captureOf(stream, before.part + 1, known);
-      // First, so that as little as can be is missed.
-      next.start();
-      if (this.now.state === 'paused') next.pause();
-      this.capture = next;
-      await before.stop();
-      const seam = await this.client.link.call('part', [id, next.part, reason, mimeType()]);
-      tell();
-      this.dispatch({ kind: 'seam', seam });
-    }).catch((error: unknown) => this.fail(error));
   }
 
   private hear(news: RecorderNews): void {
@@ -351,10 +267,10 @@ export class MicrophoneRecorder implements Recorder {
 
   /** The recorder gives no data. While the system mutes the track, none can come. */
   private async alarmed(alarm: 'request-data' | 'restart'): Promise<void> {
-    if (alarm === 'request-data') return this.capture?.requestData();
+    if (alarm === 'request-data') return this.take.requestData();
     if (this.input.track?.muted) return;
     const { stream } = this.input;
-    if (this.input.usable && stream !== null) await this.nextPart('stalled', stream);
+    if (this.input.usable && stream !== null) await this.take.nextPart('stalled', stream);
     else await this.replace('stalled', null);
   }
 
@@ -380,12 +296,6 @@ export class MicrophoneRecorder implements Recorder {
     if (this.now.id !== null) this.tell(this.client.link.call('marks', [this.now.id, this.now.marks]));
   }
 
-  private inOrder<T>(work: () => T | Promise<T>): Promise<T> {
-    const done = this.last.then(work);
-    this.last = done.catch(() => undefined);
-    return done;
-  }
-
   private tell(sent: Promise<unknown>): void {
     sent.catch((error: unknown) => this.fail(error));
   }
@@ -401,10 +311,6 @@ export class MicrophoneRecorder implements Recorder {
     this.listeners.forEach((listener) => listener());
   }
 }
-
-const mimeType = () =>
-  // eslint-disable-next-line @typescript-eslint/no-deprecated -- nothing else tells WebKit from the rest
-  chooseMimeType((type) => MediaRecorder.isTypeSupported(type), isWebKit(navigator.vendor));
 
 /** Asked once: the browser then does not throw recordings away when it needs room. */
 async function keepForGood(): Promise<void> {

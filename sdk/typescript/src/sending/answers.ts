@@ -32,6 +32,8 @@ export type Meaning =
   | 'anew'
   /** Something in between will not carry this much at once. */
   | 'smaller'
+  /** Its place in the session is taken, perhaps by a beginning whose answer was lost: it comes last. */
+  | 'last'
   | 'sign-in'
   /** It will not be had as it is; kept here until somebody acts. */
   | 'refused';
@@ -59,6 +61,7 @@ export function meaningForUpload(answer: Answer): Meaning {
 export function meaningForBeginning(answer: Answer): Meaning {
   const { status, code } = answer;
   if (status === 401 || code === 'CSRF_TOKEN_INVALID') return 'sign-in';
+  if (code === 'PART_NUMBER_TAKEN') return 'last';
   return meaningAnywhere(status);
 }
 

@@ -1,11 +1,11 @@
 /** Carries one recording to the server, part by part, for as long as it takes. */
-import { filenameOf } from '../recorder/formats';
 import { isMine, type Held } from '../keeper/held';
 import { isSafe } from '../keeper/journal';
 import type { Owner, Problem, RequestHeaders } from '../types';
 import { Answer, meaningForBeginning, meaningForUpload, type Meaning, UNREACHABLE } from './answers';
 import { backOff, BATCH_BYTES, BATCH_MS, Pace, READ_BYTES_MAX } from './pace';
 import type { Gate } from './gate';
+import { metadataOf } from './metadata';
 import { PartSender, type Place, type Progress, type Source, Unsure } from './part';
 import { tell } from './tell';
 
@@ -40,6 +40,7 @@ class Carrier {
   private readonly pace = new Pace();
   private failures = 0;
   private readonly refused = new Set<number>();
+  private readonly unnumbered = new Set<number>();
 
   constructor(
     private readonly held: Held,
@@ -112,12 +113,13 @@ class Carrier {
     const { held, pace } = this;
     // Beginning alone proves little: what is begun again and again must slow down.
     if (progress !== 'begun') this.failures = 0;
-    if (held.entry.problem !== null) await held.change({ problem: null });
+    if (held.entry.problem !== null) await held.change({ problem: null }).catch(() => undefined);
     held.show({ speed: pace.speed, retryAt: null });
     this.world.onSent(held);
     if (progress !== 'safe') return;
     this.senders.delete(number);
-    await held.removeBytes(number);
+    // What cannot be removed now goes with the entry.
+    await held.removeBytes(number).catch(() => undefined);
   }
 
   private async finish(): Promise<void> {
@@ -148,6 +150,9 @@ class Carrier {
         return this.later(answer.problem, this.failures === 0 ? 0 : null);
       case 'smaller':
         return this.pace.tooLarge() ? undefined : this.refuse(number, answer.problem);
+      case 'last':
+        this.unnumbered.add(number);
+        return this.later(answer.problem, this.failures === 0 ? 0 : null);
       case 'sign-in':
         return this.waitForSignIn();
       case 'refused':
@@ -208,7 +213,7 @@ class Carrier {
     if (known !== undefined) return known;
     const { held, world } = this;
     const server = { endpoint: `${world.base}/api/v1/uploads/tus`, authorize: () => this.authorize() };
-    const metadata = () => metadataOf(held, number);
+    const metadata = () => metadataOf(held, number, !this.unnumbered.has(number));
     const sender = new PartSender(sourceOf(held, number), placeOf(held, number), server, metadata, this.pace);
     this.senders.set(number, sender);
     return sender;
@@ -251,35 +256,8 @@ function placeOf(held: Held, number: number): Place {
     remember: (changes) => {
       // What the request carried is what the server now knows.
       if (changes.uploadUrl) held.entry = { ...held.entry, told: held.entry.told ?? held.entry.details };
-      return held.changePart(number, changes);
+      // Sending goes on where the journal cannot be written: at worst it begins anew after a crash.
+      return held.changePart(number, changes).catch(() => undefined);
     },
   };
-}
-
-/** What the server is told with the request that begins the upload. */
-export function metadataOf(held: Held, number: number): Record<string, string> {
-  const { entry } = held;
-  const { details, kind } = entry;
-  const part = held.part(number);
-  const inOrder = kind === 'recording' ? { session_id: entry.id, part_number: String(number) } : {};
-  const words = {
-    title: details.title,
-    recording_type: details.recordingType,
-    appointment_id: details.appointmentId,
-    visit_id: details.visitId,
-    transcribe: details.transcribe === false ? 'false' : undefined,
-  };
-  return {
-    ...freeFields(details.metadata ?? {}),
-    filename: details.filename ?? filenameOf(part.startedAt, part.mimeType, number === 1 ? null : number),
-    filetype: part.mimeType === '' ? 'application/octet-stream' : part.mimeType,
-    ...inOrder,
-    ...Object.fromEntries(Object.entries(words).flatMap(([key, value]) => (value ? [[key, value]] : []))),
-  };
-}
-
-/** What has no field of its own is kept with the recording, as text. */
-function freeFields(metadata: Readonly<Record<string, unknown>>): Record<string, string> {
-  const named = Object.entries(metadata).filter(([key]) => /^[\w.-]+$/.test(key));
-  return Object.fromEntries(named.map(([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)]));
 }

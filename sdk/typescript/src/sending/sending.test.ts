@@ -36,6 +36,7 @@ describe('an answer to beginning one', () => {
     [401, 'UNAUTHENTICATED', 'sign-in'],
     [403, 'CSRF_TOKEN_INVALID', 'sign-in'],
     [403, 'FORBIDDEN', 'refused'],
+    [409, 'PART_NUMBER_TAKEN', 'last'],
     [403, 'QUOTA_EXCEEDED', 'refused'],
     [413, 'UPLOAD_TOO_LARGE', 'refused'],
     [415, 'UNSUPPORTED_TYPE', 'refused'],

@@ -10,7 +10,7 @@ from reelkeep.cli.options import Data, Json, OrganizationName, with_runtime
 from reelkeep.cli.organizations import choose_organization
 from reelkeep.cli.output import print_facts, print_json, print_table, size_text
 from reelkeep.http.limits_routes import limits_out
-from reelkeep.http.schemas import LimitsInForceOut, LimitsOut
+from reelkeep.http.uploads_schemas import LimitsInForceOut, LimitsOut
 from reelkeep.runtime import Runtime
 from reelkeep.uploads.set_limits import set_limits, show_limits
 
