@@ -386,19 +386,23 @@ async def test_a_stalled_recorder_is_restarted_with_a_seam_and_both_parts_arrive
     assert details[0]["session_id"] == details[1]["session_id"] is not None
 
 
+#: The page's own way to the track, since no device can be unplugged here.
+WATCHES_STREAMS = """
+  window.streams = [];
+  const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    const stream = await ask(wanted);
+    streams.push(stream);
+    return stream;
+  };"""
+
+
 async def test_a_microphone_that_ends_gives_way_to_another_within_a_second(
     hearing: Browser, keeper: Server, origin: str
 ) -> None:
-    async with at(hearing) as context:
+    async with at(hearing, WATCHES_STREAMS) as context:
         page = await context.new_page()
         await on.open_page(page, on.address(origin, keeper.url, keeper.token))
-        # The page's own way to the track, since no device can be unplugged here.
-        await page.evaluate(
-            """() => { const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-              window.streams = [];
-              navigator.mediaDevices.getUserMedia = async (wanted) => {
-                const stream = await real(wanted); streams.push(stream); return stream; }; }"""
-        )
         recording = await on.record(page, 3)
         await page.evaluate(
             """() => { const [track] = streams[0].getAudioTracks();
@@ -411,6 +415,47 @@ async def test_a_microphone_that_ends_gives_way_to_another_within_a_second(
         assert [seam["reason"] for seam in (await on.snapshot(page))["seams"]] == ["device-ended"]
         entry = await on.safe(page, recording)
     assert len(entry["recordingIds"]) == 2
+
+
+async def test_a_microphone_that_the_system_mutes_gives_way_to_another(
+    hearing: Browser, keeper: Server, origin: str
+) -> None:
+    async with at(hearing, WATCHES_STREAMS) as context:
+        page = await context.new_page()
+        await on.open_page(page, on.address(origin, keeper.url, keeper.token))
+        recording = await on.record(page, 2)
+        await page.evaluate(
+            """() => { const [track] = streams[0].getAudioTracks();
+              Object.defineProperty(track, 'muted', { get: () => true });
+              track.dispatchEvent(new Event('mute')); }"""
+        )
+        await on.until(page, "recorder.getSnapshot().parts === 2", 3)
+        moved = await on.snapshot(page)
+        assert moved["sides"]["moved"] == {"from": "Fake Default Audio Input", "to": "Fake Audio Input 1"}
+        assert moved["sides"]["mutedBySystem"] is False
+        await page.evaluate("recorder.stop()")
+        assert [seam["reason"] for seam in (await on.snapshot(page))["seams"]] == ["muted"]
+        await on.safe(page, recording)
+
+
+async def test_a_disk_that_fills_up_in_the_midst_loses_nothing(
+    hearing: Browser, keeper: Server, origin: str
+) -> None:
+    async with at(hearing) as context:
+        page = await context.new_page()
+        await on.open_page(page, on.address(origin, "http://127.0.0.1:9", keeper.token))
+        recording = await on.record(page, 3)
+        session = await context.new_cdp_session(page)
+        await session.send("Storage.overrideQuotaForOrigin", {"origin": origin, "quotaSize": 1000})
+        await on.until(page, "recorder.getSnapshot().sides.memoryOnly")
+        spilled = await on.snapshot(page)
+        assert spilled["sides"]["diskLow"] == {"minutesLeft": 0}
+        await on.until(page, f"recorder.getSnapshot().seconds > {spilled['seconds']} + 2")
+        await page.evaluate("recorder.stop()")
+        shown = await on.snapshot(page)
+        media = b"".join(await on.local_bytes(page, recording))
+    assert len(media) == shown["bytes"]
+    assert seconds_of(media) == pytest.approx(shown["seconds"], abs=0.1)
 
 
 async def test_going_on_after_a_stop_is_the_next_part(hearing: Browser, keeper: Server, origin: str) -> None:
