@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.fixtures.iphone import SENT_BY_IPHONES, Phone
+from tests.fixtures.iphone import SENT_BY_IPHONES, Phone, has_file_of
 from tests.fixtures.media import beeps, wav
 from tests.fixtures.raw_http import ask, wait_for
 from tests.fixtures.server import Server
@@ -20,12 +20,6 @@ def phone_of(server: Server, version: int, file: bytes = SOUND) -> Phone:
     told = {"title": "Rex, second visit", "visit_id": f"visit-{version}"}
     more = {"Reelkeep-Recording": json.dumps(told), "Content-Disposition": 'attachment; filename="rex.wav"'}
     return Phone(server.token, urlsplit(server.url).port or 0, version, file, more=more)
-
-
-def has_file_of(server: Server, size_bytes: int) -> bool:
-    return any(
-        path.stat().st_size == size_bytes for path in (server.data / "stores").rglob("*") if path.is_file()
-    )
 
 
 def upload_id_of(phone: Phone) -> UUID:
@@ -51,7 +45,7 @@ def test_an_upload_that_breaks_goes_on_where_it_was(
         connection.reset()
     else:
         connection.socket.close()
-        wait_for(lambda: has_file_of(resuming_server, sent), "what was sent is in the store")
+        wait_for(lambda: has_file_of(resuming_server.data, sent), "what was sent is in the store")
 
     phone.token = "signed out meanwhile"
     standing = phone.offset()
@@ -93,7 +87,7 @@ def test_a_lost_answer_is_had_again(resuming_server: Server) -> None:
     connection = phone.begin()
     phone.learn(connection)
     connection.socket.close()
-    wait_for(lambda: has_file_of(resuming_server, len(file)), "all bytes are in the store")
+    wait_for(lambda: has_file_of(resuming_server.data, len(file)), "all bytes are in the store")
     standing = phone.offset()
     assert (standing.headers["upload-offset"], standing.headers["upload-complete"]) == (str(len(file)), "?1")
     again = [phone.rest(len(file)), phone.rest(len(file))]

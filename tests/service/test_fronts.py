@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from tests.fixtures.fronts import front
-from tests.fixtures.iphone import PATH, Phone
+from tests.fixtures.iphone import PATH, Phone, has_file_of
 from tests.fixtures.media import beeps, wav
 from tests.fixtures.raw_http import BrokenConnection, RawConnection, ask, wait_for
 from tests.fixtures.server import Server
@@ -34,10 +33,6 @@ def nginx(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """nginx, before a server as it is set by itself."""
     with front("nginx", tmp_path_factory.mktemp("nginx"), urlsplit(server.url).netloc) as port:
         yield port
-
-
-def has_file_of(data: Path, size_bytes: int) -> bool:
-    return any(path.stat().st_size == size_bytes for path in (data / "stores").rglob("*") if path.is_file())
 
 
 def test_an_iphone_resumes_through_a_front(passing: int, resuming_server: Server) -> None:

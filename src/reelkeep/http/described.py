@@ -16,8 +16,11 @@ from reelkeep.recordings.create import NewRecording
 
 #: Fields as JSON: they stay out of addresses, which every proxy logs.
 HEADER = "Reelkeep-Recording"
-#: Types that say nothing: what curl sends where it was told none.
-UNTOLD = ("", "application/octet-stream", "application/x-www-form-urlencoded", "binary/octet-stream")
+#: Types that say nothing: what curl, and tus-js-client in the IETF's draft, send where they were told none.
+UNTOLD = (
+    *("", "application/octet-stream", "application/x-www-form-urlencoded", "binary/octet-stream"),
+    "application/partial-upload",
+)
 ENDINGS = {
     ".aif": "audio/aiff",
     ".aiff": "audio/aiff",

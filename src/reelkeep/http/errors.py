@@ -102,7 +102,9 @@ def install_errors(app: FastAPI) -> None:
 async def _on_reelkeep_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ReelkeepError)
     if status_of(error) >= 500:
-        log.error("request failed", error_code=error.code, error=error.message, exc_info=error)
+        # Whoever is told when to come again needs no stack: that the store is away is logged by the store.
+        stack = error if error.retry_after_seconds is None else None
+        log.error("request failed", error_code=error.code, error=error.message, exc_info=stack)
     return answer(error)
 
 

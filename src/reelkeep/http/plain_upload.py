@@ -4,7 +4,7 @@ The same address begins a resumable upload where a client asks for one (`resumab
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -21,7 +21,7 @@ from reelkeep.http.forms import FILE_FIELD, FORM_TYPE, UploadForm
 from reelkeep.http.identity import runtime_of
 from reelkeep.http.recordings_routes import detail
 from reelkeep.http.resumable.answers import gone
-from reelkeep.http.resumable.asked import content_length, read_creation
+from reelkeep.http.resumable.asked import Creation, content_length, read_creation
 from reelkeep.http.resumable.create import create, is_offered
 from reelkeep.http.resumable.fields import sha256
 from reelkeep.http.resumable.told import limits
@@ -70,8 +70,9 @@ async def upload(request: Request, caller: Writer) -> Response:
     elif creation is not None and is_offered(request, creation):
         return await create(request, caller, creation)
     try:
-        new, body = await _form(request) if is_form(request) else _raw(request)
-        return await _taken(request, caller, new, body)
+        if is_form(request):
+            return await _taken(request, caller, *await _form(request))
+        return await _taken(request, caller, *_raw(request), _not_offered(creation))
     except ClientDisconnect:
         return gone()
 
@@ -92,12 +93,27 @@ def is_form(request: Request) -> bool:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM_TYPE
 
 
-async def _taken(request: Request, caller: Caller, new: NewRecording, body: AsyncIterator[bytes]) -> Response:
+async def _taken(
+    request: Request,
+    caller: Caller,
+    new: NewRecording,
+    body: AsyncIterator[bytes],
+    told: Mapping[str, str] | None = None,
+) -> Response:
     runtime = runtime_of(request)
     recording_id, _ = await take_plain(runtime, caller.organization_id, caller.user_id, new, body)
     recording = await detail(runtime, caller.organization_id, recording_id, with_text=False)
     where = {"Location": f"{runtime.settings.base_url}/api/v1/recordings/{recording_id}"}
+    if told is not None and recording.file_size_bytes is not None:
+        where |= {**told, "Upload-Offset": str(recording.file_size_bytes)}
     return JSONResponse(jsonable_encoder(recording), 201, where)
+
+
+def _not_offered(creation: Creation | None) -> dict[str, str] | None:
+    """What says, to a client that asked for a resumable upload and had a plain one, that nothing is missing."""
+    if creation is None:
+        return None
+    return {VERSION_FIELD: str(creation.version.number), **creation.version.completeness(True)}
 
 
 def _raw(request: Request) -> tuple[NewRecording, AsyncIterator[bytes]]:

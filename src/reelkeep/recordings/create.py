@@ -78,7 +78,7 @@ async def _place(session: AsyncSession, recording: Recording, new: NewRecording)
     if new.session_external_id is None:
         if new.part_number is not None:
             raise Invalid(
-                "A part's number needs the session it is a part of; send session_external_id too.",
+                "A part's number needs the session it is a part of; send session_id too.",
                 part_number=new.part_number,
             )
         return

@@ -75,6 +75,7 @@ class Recording(TenantTable, Base):
         Index("ix_recording_newest", "organization_id", text("created_at desc"), text("id desc")),
         Index("ix_recording_appointment", "organization_id", "appointment_id"),
         Index("ix_recording_visit", "organization_id", "visit_id"),
+        Index("ix_recording_original_blob", "organization_id", "original_blob_id"),
     )
 
     title: Mapped[str | None]

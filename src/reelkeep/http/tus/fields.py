@@ -27,8 +27,10 @@ RECORDING_ID = "Reelkeep-Recording-Id"
 CORS_SENT = (
     "Authorization",
     "Content-Digest",
+    "Content-Disposition",
     "Content-Type",
     "Reelkeep-Recording",
+    "Repr-Digest",
     "Tus-Resumable",
     "Upload-Checksum",
     "Upload-Complete",

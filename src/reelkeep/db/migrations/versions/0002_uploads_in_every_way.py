@@ -197,6 +197,9 @@ def upgrade() -> None:
             comment="what a worker that fetches leaves for the next one",
         ),
     )
+    op.create_index(
+        "ix_recording_original_blob", "recording", ["organization_id", "original_blob_id"], unique=False
+    )
     op.create_index("ix_blob_sha256", "blob", ["organization_id", "sha256"], unique=False)
     for table in TENANT_TABLES:
         _run(tenancy.tenant_table_statements(table))
