@@ -20,12 +20,11 @@ PING_EVERY_SECONDS = 0.01
 KILOBYTE = 1_000
 TUS, API = "/api/v1/uploads/tus", "/api/v1/recordings/upload"
 COUNTED = (
-    "Memory: 1,000 tus uploads in one server process, each sending 64 KiB in small pieces over 20 seconds "
-    "and then holding still; the server's PSS while all are open, less what it was before, by 1,000. Other "
-    "requests: the p99 of `GET /api/health/live` asked every 10 ms while four clients send 200 MB each by "
-    "tus as fast as they can. Fifty: 50 clients at once ask for a ticket and send 20 MB each by presigned PUT; a "
-    "client's speed is its 20 MB by the time from its first byte to the answer. Client and server share the "
-    "machine."
+    "Memory: 1,000 tus uploads in one server process, each sending 64 KiB in small pieces over 20 seconds; "
+    "the server's PSS while all are open, less what it was before, by 1,000. Other requests: the p99 of "
+    "`GET /api/health/live` asked every 10 ms while four clients send 200 MB each by tus as fast as they "
+    "can. Fifty: 50 clients at once ask for a ticket and send 20 MB each by presigned PUT; a client's "
+    "speed is its 20 MB by the time from its first byte to the answer. Client and server share the machine."
 )
 
 

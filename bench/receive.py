@@ -40,8 +40,8 @@ NGINX, OTHER, OURS, CHECKED, RAW, WIRE = (
 COUNTED = (
     "200 MB over one loopback connection into memory-backed files (/dev/shm), so that the disk does not "
     "count; every way in turns, medians of seven rounds. Counted is the request with the body, from its "
-    "first byte to the answer; for Reelkeep that includes the seal: fsync, a look at the content, the commit. "
-    "nginx and @tus/server do none of these. CPU is the server process's."
+    "first byte to the answer; for Reelkeep that includes the seal: fsync, a look at the content, the "
+    "commit. nginx and @tus/server do none of these. CPU is the server process's."
 )
 
 

@@ -389,9 +389,9 @@ async def test_a_stalled_recorder_is_restarted_with_a_seam_and_both_parts_arrive
 #: The page's own way to the track, since no device can be unplugged here.
 WATCHES_STREAMS = """
   window.streams = [];
-  const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-  navigator.mediaDevices.getUserMedia = async (wanted) => {
-    const stream = await ask(wanted);
+  const ask = MediaDevices.prototype.getUserMedia;
+  MediaDevices.prototype.getUserMedia = async function (wanted) {
+    const stream = await ask.call(this, wanted);
     streams.push(stream);
     return stream;
   };"""

@@ -70,20 +70,18 @@ class OpfsFile implements PartFile {
 
   async append(bytes: Uint8Array): Promise<void> {
     const sync = await this.opened();
-    let written = 0;
+    const end = this.size + bytes.length;
     try {
-      while (written < bytes.length) {
-        const count = sync.write(bytes.subarray(written), { at: this.size + written });
-        if (count <= 0) throw new DOMException('The disk took no more bytes.', 'QuotaExceededError');
-        written += count;
-      }
+      // Not by what `write` says it wrote: on a full disk Chromium answers with 2^32 minus an error's number.
+      sync.write(bytes, { at: this.size });
       sync.flush();
+      if (sync.getSize() !== end) throw new DOMException('The disk took no more bytes.', 'QuotaExceededError');
     } catch (error) {
       // Half a chunk would be followed by the same chunk again.
       sync.truncate(this.size);
       throw error;
     }
-    this.size += written;
+    this.size = end;
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {

@@ -143,7 +143,7 @@ class BrokenOff(Response):
 def refusal(version: Version, error: ReelkeepError, offset_given: int | None = None) -> Response:
     """What a client with an upload's address is answered to an error."""
     told = problem(version, error, offset_given)
-    return told
+    return BrokenOff(error, told) if passes(error) else told
 
 
 def _status(error: ReelkeepError) -> int:
