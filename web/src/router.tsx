@@ -14,12 +14,21 @@ import { meQuery } from './api/queries';
 import type { RecordingStatus } from './api/types';
 import { t } from './messages';
 import { queries } from './queries';
+import { isRecording } from './record/running';
 import { Problem } from './ui';
 
 const text = (value: unknown) =>
   typeof value === 'string' && value !== '' ? value : typeof value === 'number' ? String(value) : undefined;
 
 const STATES: readonly string[] = ['uploading', 'uploaded', 'processing', 'transcribed', 'processed', 'failed'];
+
+/** A page that cannot be fetched is asked for by loading everything anew; never while that would end a recording. */
+const page =
+  <Module,>(load: () => Promise<Module>) =>
+  () =>
+    load().catch((error: unknown) => {
+      throw isRecording() ? new Error(t.pageNotFetched, { cause: error }) : error;
+    });
 
 function PageFailed({ error, reset }: ErrorComponentProps) {
   return (
@@ -39,7 +48,7 @@ const loginRoute = createRoute({
     // Only addresses of this page: `//elsewhere` and `/\elsewhere` would leave it.
     return next && /^\/(?![/\\])/.test(next) ? { next } : {};
   },
-  component: lazyRouteComponent(() => import('./signin/LoginPage'), 'LoginPage'),
+  component: lazyRouteComponent(page(() => import('./signin/LoginPage')), 'LoginPage'),
 });
 
 const withToken = (search: Record<string, unknown>): { token?: string } => {
@@ -51,14 +60,14 @@ const welcomeRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/welcome',
   validateSearch: withToken,
-  component: lazyRouteComponent(() => import('./signin/LinkPage'), 'LinkPage'),
+  component: lazyRouteComponent(page(() => import('./signin/LinkPage')), 'LinkPage'),
 });
 
 const setPasswordRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/set-password',
   validateSearch: withToken,
-  component: lazyRouteComponent(() => import('./signin/LinkPage'), 'LinkPage'),
+  component: lazyRouteComponent(page(() => import('./signin/LinkPage')), 'LinkPage'),
 });
 
 const appRoute = createRoute({
@@ -69,7 +78,7 @@ const appRoute = createRoute({
     if (!me) throw redirect({ to: '/login', search: { next: location.href } });
     setCsrfToken(me.csrf_token);
   },
-  component: lazyRouteComponent(() => import('./shell/Shell'), 'Shell'),
+  component: lazyRouteComponent(page(() => import('./shell/Shell')), 'Shell'),
 });
 
 const homeRoute = createRoute({
@@ -96,7 +105,7 @@ const libraryRoute = createRoute({
       ...(status && STATES.includes(status) ? { status: status as RecordingStatus } : {}),
     };
   },
-  component: lazyRouteComponent(() => import('./library/LibraryPage'), 'LibraryPage'),
+  component: lazyRouteComponent(page(() => import('./library/LibraryPage')), 'LibraryPage'),
 });
 
 /** `?t=`: seconds to open at. */
@@ -109,50 +118,50 @@ const recordingRoute = createRoute({
   getParentRoute: () => appRoute,
   path: '/recordings/$id',
   validateSearch: atTime,
-  component: lazyRouteComponent(() => import('./recording/RecordingPage'), 'RecordingPage'),
+  component: lazyRouteComponent(page(() => import('./recording/RecordingPage')), 'RecordingPage'),
 });
 
 const readRoute = createRoute({
   getParentRoute: () => appRoute,
   path: '/recordings/$id/read',
-  component: lazyRouteComponent(() => import('./recording/ReadPage'), 'ReadPage'),
+  component: lazyRouteComponent(page(() => import('./recording/ReadPage')), 'ReadPage'),
 });
 
 const recordRoute = createRoute({
   getParentRoute: () => appRoute,
   path: '/record',
-  component: lazyRouteComponent(() => import('./record/RecordPage'), 'RecordPage'),
+  component: lazyRouteComponent(page(() => import('./record/RecordPage')), 'RecordPage'),
 });
 
 const unsentRoute = createRoute({
   getParentRoute: () => appRoute,
   path: '/record/unsent',
-  component: lazyRouteComponent(() => import('./record/UnsentPage'), 'UnsentPage'),
+  component: lazyRouteComponent(page(() => import('./record/UnsentPage')), 'UnsentPage'),
 });
 
 const sessionRoute = createRoute({
   getParentRoute: () => appRoute,
   path: '/sessions/$id',
   validateSearch: atTime,
-  component: lazyRouteComponent(() => import('./session/SessionPage'), 'SessionPage'),
+  component: lazyRouteComponent(page(() => import('./session/SessionPage')), 'SessionPage'),
 });
 
 const trashRoute = createRoute({
   getParentRoute: () => appRoute,
   path: '/trash',
-  component: lazyRouteComponent(() => import('./trash/TrashPage'), 'TrashPage'),
+  component: lazyRouteComponent(page(() => import('./trash/TrashPage')), 'TrashPage'),
 });
 
 const myRoute = createRoute({
   getParentRoute: () => appRoute,
   path: '/me',
-  component: lazyRouteComponent(() => import('./me/MePage'), 'MePage'),
+  component: lazyRouteComponent(page(() => import('./me/MePage')), 'MePage'),
 });
 
 const notFoundRoute = createRoute({
   getParentRoute: () => appRoute,
   path: '$',
-  component: lazyRouteComponent(() => import('./shell/NotHere'), 'NotHere'),
+  component: lazyRouteComponent(page(() => import('./shell/NotHere')), 'NotHere'),
 });
 
 // Every state of every page from fixtures; the production build drops the route and its module.
@@ -161,7 +170,7 @@ const galleryRoutes = import.meta.env.DEV
       createRoute({
         getParentRoute: () => rootRoute,
         path: '/__states',
-        component: lazyRouteComponent(() => import('./gallery/States'), 'States'),
+        component: lazyRouteComponent(page(() => import('./gallery/States')), 'States'),
       }),
     ]
   : [];

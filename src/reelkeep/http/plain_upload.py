@@ -110,7 +110,7 @@ async def _taken(
 
 
 def _not_offered(creation: Creation | None) -> dict[str, str] | None:
-    """What says, to a client that asked for a resumable upload and had a plain one, that nothing is missing."""
+    """Tells a client that asked for a resumable upload, and had a plain one, that nothing is missing."""
     if creation is None:
         return None
     return {VERSION_FIELD: str(creation.version.number), **creation.version.completeness(True)}

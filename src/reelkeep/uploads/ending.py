@@ -43,12 +43,15 @@ async def take_upload(
 
     What it held is in the answer, and the caller gives it back in this unit of work.
     """
+    # One that was gone on with, or renewed, since it was looked at has not expired.
+    as_seen = [Upload.expires_at == upload.expires_at] if state == UploadState.EXPIRED else []
     old = (
         select(Upload.organization_id, Upload.id, Upload.state, Upload.size_bytes_reserved)
         .where(
             Upload.organization_id == upload.organization_id,
             Upload.id == upload.id,
             Upload.state.in_(out_of),
+            *as_seen,
         )
         .with_for_update()
         .subquery("old")

@@ -50,6 +50,7 @@ export const en = {
   copyDetails: 'Copy details',
   copied: 'Copied',
   loading: 'Loading',
+  pageNotFetched: 'This page could not be fetched, and a recording goes on. Go back to it; try again when the connection is back.',
   unknownError: 'Something went wrong on this page',
   errorCode: (code: string) => `Code ${code}`,
   pageTitle: (name: string) => `${name} · Reelkeep`,

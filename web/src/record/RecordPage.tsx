@@ -5,6 +5,7 @@ import { t } from '@/messages';
 import { PageTitle } from '@/ui';
 
 import { deviceRecorder, useRecorder } from './device';
+import { fetchPages } from './fetchPages';
 import styles from './Record.module.css';
 import { RecorderView } from './RecorderView';
 import { useMayRecord } from './useMayRecord';
@@ -27,6 +28,7 @@ function DeviceRecorder() {
     const look = () => void recorder.recheck();
     window.addEventListener('focus', look);
     look();
+    void fetchPages();
     return () => {
       window.removeEventListener('focus', look);
       recorder.release();

@@ -5,6 +5,7 @@ import { useSyncExternalStore } from 'react';
 import { csrfHeader } from '@/api/client';
 import type { Me } from '@/api/types';
 
+import { setRecording } from './running';
 import { Trail } from './trail';
 
 let client: ReelkeepClient | null = null;
@@ -30,8 +31,11 @@ export function deviceRecorder(): Recorder {
 /** Of the recording that goes on; kept here, so that coming back to its page finds it. */
 export const trail = new Trail();
 
+const LIVE = new Set(['recording', 'paused', 'stopping']);
+
 function listenedTo(one: Recorder): Recorder {
   let id: string | null = null;
+  one.subscribe(() => setRecording(LIVE.has(one.getSnapshot().state)));
   one.onLevel((level) => {
     const now = one.getSnapshot();
     if (now.state !== 'recording') return trail.rest();

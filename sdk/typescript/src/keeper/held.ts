@@ -120,11 +120,12 @@ export class Held {
     const { phase, retryAt, speed } = this;
     const bytes = sum(this.entry.parts, (part) => this.sizeOf(part.number));
     const shown = isSafe(this.entry) ? 'safe' : this.live ? 'recording' : phase;
-    return { ...view, bytes, phase: shown, retryAt, speed, foundAfterClose: this.found, keptIn: this.keptIn() };
+    return { ...view, bytes, phase: shown, retryAt, speed, foundAfterClose: this.found, keptIn: this.spilled ? 'memory' : this.entry.keptIn };
   }
 
-  private keptIn() {
-    return [...this.files.values()].some((file) => file.keptIn === 'memory') ? 'memory' : this.entry.keptIn;
+  /** Some of it is in memory, since the disk took no more. */
+  get spilled(): boolean {
+    return this.entry.keptIn !== 'memory' && [...this.files.values()].some((file) => file.keptIn === 'memory');
   }
 
   private save(): Promise<void> {

@@ -145,8 +145,11 @@ export class Studio {
   }
 
   private async tellRoom({ id, bitsPerSecond }: BeginRecording): Promise<void> {
-    const keptIn = this.shelf.helds.get(id)?.entry.keptIn ?? 'memory';
-    this.tell({ news: 'room', id, minutesLeft: await minutesLeft(keptIn, bitsPerSecond) });
+    const held = this.shelf.helds.get(id);
+    const keptIn = held?.entry.keptIn ?? 'memory';
+    // A disk that refused bytes is full, whatever the browser estimates.
+    const left = held?.spilled ? 0 : await minutesLeft(keptIn, bitsPerSecond);
+    this.tell({ news: 'room', id, minutesLeft: left });
   }
 
   private inOrder<T>(work: () => Promise<T>): Promise<T> {

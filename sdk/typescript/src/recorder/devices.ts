@@ -29,9 +29,9 @@ function isChoice(value: unknown): value is DeviceChoice {
   return typeof deviceId === 'string' && typeof label === 'string';
 }
 
-/** Not exact: a microphone that is gone gives way to another, which the person is told. */
+/** Exact, since some browsers take a wish for nothing; a microphone that is gone is asked for again without. */
 export function constraintsFor(device: DeviceChoice | null, cleanUp: boolean): MediaStreamConstraints {
-  const wanted = device === null || SYSTEM.has(device.deviceId) ? {} : { deviceId: { ideal: device.deviceId } };
+  const wanted = device === null || SYSTEM.has(device.deviceId) ? {} : { deviceId: { exact: device.deviceId } };
   return {
     audio: {
       ...wanted,
@@ -81,6 +81,16 @@ function find<T extends DeviceChoice>(list: readonly T[], wanted: DeviceChoice |
 /** Another microphone than the one that fell silent. */
 export const another = (list: readonly Microphone[], than: DeviceChoice): Microphone | undefined =>
   list.find((one) => !one.isDefault && one.deviceId !== than.deviceId && one.label !== than.label);
+
+/** The chosen one under the id that it has now. */
+export function sameNamed(devices: readonly Listed[], wanted: DeviceChoice): DeviceChoice | null {
+  const found = devices.find(({ kind, label }) => kind === 'audioinput' && label !== '' && label === wanted.label);
+  return found === undefined ? null : { deviceId: found.deviceId, label: found.label };
+}
+
+/** There is no such device, which another choice may mend. */
+export const isGone = (error: unknown) =>
+  error instanceof Error && (error.name === 'OverconstrainedError' || error.name === 'NotFoundError');
 
 export function refusalOf(error: unknown): Refusal {
   const { name, message } = error instanceof Error ? error : new Error(String(error));

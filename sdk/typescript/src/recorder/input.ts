@@ -1,6 +1,6 @@
 /** The open microphone of a recorder: opening, watching, changing and letting go of it. */
 import type { DeviceChoice, Microphone } from '../types';
-import { another, constraintsFor, microphonesFrom, refusalOf, remember, remembered } from './devices';
+import { another, constraintsFor, isGone, microphonesFrom, refusalOf, remember, remembered, sameNamed } from './devices';
 import { DEFAULT_LABEL, type RecorderEvent } from './state';
 
 /** A mute shorter than this is a hiccup of the system's; a new part within a second of a longer one. */
@@ -46,15 +46,34 @@ export class Input {
   /** Null, and told why, when it cannot be had. The former one is not let go of. */
   async open(device: DeviceChoice | null = this.chosen): Promise<MediaStream | null> {
     try {
-      const stream = await (this.source?.() ?? navigator.mediaDevices.getUserMedia(constraintsFor(device, this.cleanUp)));
+      const stream = await (this.source?.() ?? this.ask(device));
       this.take(stream);
       await this.list();
+      this.tellOther(device);
       return stream;
     } catch (error) {
       this.events.dispatch({ kind: 'refused', why: refusalOf(error) });
       await this.list();
       return null;
     }
+  }
+
+  /** The microphone asked for; under its name, should its id have changed; else whichever there is. */
+  private async ask(device: DeviceChoice | null): Promise<MediaStream> {
+    const { mediaDevices } = navigator;
+    try {
+      return await mediaDevices.getUserMedia(constraintsFor(device, this.cleanUp));
+    } catch (error) {
+      if (device === null || !isGone(error)) throw error;
+      const renamed = sameNamed(await mediaDevices.enumerateDevices(), device);
+      return mediaDevices.getUserMedia(constraintsFor(renamed, this.cleanUp));
+    }
+  }
+
+  private tellOther(device: DeviceChoice | null): void {
+    const { track } = this;
+    if (device === null || device.label === '' || track === null || track.label === '' || track.label === device.label) return;
+    this.events.dispatch({ kind: 'moved', from: device.label, to: track.label });
   }
 
   choose(device: DeviceChoice): void {

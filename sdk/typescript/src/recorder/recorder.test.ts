@@ -78,9 +78,9 @@ describe('microphones', () => {
     expect(another(list, desk)?.deviceId).toBe('e');
     expect(another(microphonesFrom([desk], null, null), desk)).toBeUndefined();
   });
-  it('asks without force, in mono, and unprocessed', () => {
+  it('asks for the chosen one, in mono, and unprocessed', () => {
     expect(constraintsFor({ deviceId: 'd', label: 'Desk' }, false)).toMatchObject({
-      audio: { deviceId: { ideal: 'd' }, channelCount: { ideal: 1 }, echoCancellation: false, autoGainControl: false },
+      audio: { deviceId: { exact: 'd' }, channelCount: { ideal: 1 }, echoCancellation: false, autoGainControl: false },
     });
     expect(constraintsFor(null, true).audio).not.toHaveProperty('deviceId');
   });

@@ -13,6 +13,7 @@ from reelkeep.http.interim import interim_of
 from reelkeep.http.resumable.answers import final, gone, standing_of
 from reelkeep.http.resumable.asked import Creation, content_length
 from reelkeep.http.resumable.told import Standing, announce, headers_of, problem, refusal, seconds_until
+from reelkeep.http.tus.fields import RECORDING_ID
 from reelkeep.runtime import Runtime
 from reelkeep.uploads.address import address_of
 from reelkeep.uploads.models import Upload, UploadMethod, UploadState
@@ -44,6 +45,7 @@ async def create(request: Request, caller: Caller, creation: Creation) -> Respon
     except ReelkeepError as error:
         answer = refusal(creation.version, error) if known else problem(creation.version, error)
     answer.headers["Location"] = location
+    answer.headers[RECORDING_ID] = str(upload.recording_id)
     return answer
 
 
