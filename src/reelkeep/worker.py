@@ -23,7 +23,7 @@ from reelkeep.renditions.media_job import process_media
 from reelkeep.runtime import Runtime
 from reelkeep.transcripts.transcribe import process_speech
 from reelkeep.uploads.fetch import fetch_upload
-from reelkeep.uploads.leftovers import sweep_incoming
+from reelkeep.uploads.leftovers import sweep_attempts, sweep_incoming
 from reelkeep.uploads.seal import Claims, seal
 from reelkeep.uploads.sweep import sweep_uploads
 
@@ -139,6 +139,7 @@ async def sweep_forever(runtime: Runtime) -> None:
             place = await sweep_steps(runtime, place)
             if sweeps % INCOMING_EVERY_SWEEPS == 0:
                 await sweep_incoming(runtime)
+                await sweep_attempts(runtime)
                 for store in runtime.stores.on_wire.values():
                     await store.sweep_temporary(TEMPORARY_SECONDS)
         except Exception as error:  # the loop must outlive any one failure

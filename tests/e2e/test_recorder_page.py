@@ -1,4 +1,4 @@
-"""The recorder as a person meets it in the web app: real Chromium with its beeping microphone, a real server."""
+"""The recorder as a person meets it: real Chromium with its beeping microphone, a real server."""
 
 import re
 import shutil
@@ -57,7 +57,8 @@ async def launched(*arguments: str) -> AsyncIterator[Browser]:
 async def enter(page: Page, server: Server, path: str) -> None:
     """At a page, signed in without the form."""
     identity = {"email": server.admin_email, "password": server.admin_password}
-    answer = httpx.post(f"{server.url}/api/v1/auth/sign-in", json=identity).raise_for_status()
+    async with httpx.AsyncClient(base_url=server.url) as client:
+        answer = (await client.post("/api/v1/auth/sign-in", json=identity)).raise_for_status()
     cookies = [{"name": name, "value": value, "url": server.url} for name, value in answer.cookies.items()]
     await page.context.add_cookies(cookies)  # type: ignore[arg-type]
     await page.goto(f"{server.url}{path}")

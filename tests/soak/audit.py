@@ -13,7 +13,7 @@ from reelkeep.blobs.models import Blob, Copy, Usage
 from reelkeep.recordings.queries import get_recording
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import Grows, TakesParts
-from reelkeep.uploads.leftovers import sweep_incoming
+from reelkeep.uploads.leftovers import sweep_attempts, sweep_incoming
 from reelkeep.uploads.models import Upload, UploadState
 from reelkeep.uploads.sweep import sweep_uploads
 
@@ -45,6 +45,7 @@ async def audit(runtime: Runtime, organization_id: UUID, acknowledged: Mapping[U
     while await sweep_uploads(later):
         pass
     await sweep_incoming(later)
+    await sweep_attempts(later)
     findings = Findings()
     for recording_id, sha256 in acknowledged.items():
         await _check_bytes(runtime, organization_id, recording_id, sha256, findings)

@@ -3,12 +3,15 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import select
+
 from reelkeep.blobs.keys import INCOMING, upload_of_key
 from reelkeep.errors import ErrorCode
 from reelkeep.events.append import append
 from reelkeep.logs import get_logger
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import Grows, ObjectFacts, PartsUpload, Store, TakesParts
+from reelkeep.uploads.attempts import remove_attempts
 from reelkeep.uploads.ending import take_upload
 from reelkeep.uploads.models import Upload, UploadMethod, UploadState
 from reelkeep.uploads.sweep import settle
@@ -22,6 +25,7 @@ UNKNOWN_AGE = timedelta(hours=24)
 RENEWABLE_AGE = timedelta(hours=24)
 #: Bytes that are not those that were declared, under a ticket that can bring no others, are kept so long.
 UNSEALED_AGE = timedelta(days=7)
+ATTEMPTS_BATCH = 100
 SEND_AGAIN = frozenset(
     {ErrorCode.UPLOAD_SIZE_MISMATCH, ErrorCode.UPLOAD_DIGEST_MISMATCH, ErrorCode.UPLOAD_EMPTY}
 )
@@ -42,6 +46,29 @@ async def sweep_incoming(runtime: Runtime) -> int:
             async for facts in store.list_growths(INCOMING):
                 removed += await _tidy_growth(runtime, store, facts)
     return removed
+
+
+async def sweep_attempts(runtime: Runtime) -> int:
+    """Remove copies that seals made and lost, of uploads that nobody can seal any more; how many uploads."""
+    now = runtime.clock.now()
+    due = (
+        select(Upload.organization_id, Upload.id)
+        .where(
+            Upload.seal_attempts != [],
+            Upload.state != UploadState.OPEN,
+            Upload.sweep_after < now - LEFTOVER_AGE,
+        )
+        .limit(ATTEMPTS_BATCH)
+    )
+    async with runtime.database.sweep() as session:
+        rows = (await session.execute(due)).all()
+    for organization_id, upload_id in rows:
+        upload = await _get(runtime, organization_id, upload_id)
+        if upload and (
+            upload.state != UploadState.EXPIRED or await _is_dead(runtime, upload, UNKNOWN_AGE, now)
+        ):
+            await remove_attempts(runtime, upload)
+    return len(rows)
 
 
 async def _tidy_object(runtime: Runtime, store: Store, facts: ObjectFacts) -> bool:

@@ -49,11 +49,12 @@ class Upload(TenantTable, Base):
     """One attempt to bring a recording's bytes in: its ticket, its limits, its expiry."""
 
     __tablename__ = "upload"
-    __sweep_columns__ = ("organization_id", "id", "state", "expires_at", "sweep_after")
+    __sweep_columns__ = ("organization_id", "id", "state", "expires_at", "sweep_after", "seal_attempts")
     __table_args__ = (
         tenant_reference("recording_id", "recording"),
         CheckConstraint("state in ('open','sealed','refused','expired')", name="state"),
         Index("ix_upload_recording", "organization_id", "recording_id"),
+        Index("ix_upload_attempts", "sweep_after", postgresql_where=text("seal_attempts <> '[]'")),
         Index("ix_upload_due", "sweep_after", postgresql_where=text("state = 'open'")),
     )
 
@@ -74,6 +75,9 @@ class Upload(TenantTable, Base):
     )
     writer_id: Mapped[UUID | None] = mapped_column(
         comment="fence: the request that may append; a newer one takes it over"
+    )
+    seal_attempts: Mapped[list[Any]] = mapped_column(
+        default=list, server_default="[]", comment="blobs whose bytes a seal may have put in place, and lost"
     )
     source_url: Mapped[str | None] = mapped_column(comment="what a worker fetches; emptied at the end")
     fetch: Mapped[dict[str, Any]] = mapped_column(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import Text, cast, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.blobs.find import Located, located
@@ -44,6 +44,7 @@ from reelkeep.recordings.steps import (
 )
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import ObjectFacts, Store
+from reelkeep.uploads.attempts import forget_attempts, note_attempt
 from reelkeep.uploads.ending import SEALABLE, Taken, refuse, take_upload
 from reelkeep.uploads.find import Promised, load_promised, refused_before, upload_of
 from reelkeep.uploads.look import check_digest, check_length, look_inside
@@ -132,6 +133,9 @@ async def seal(runtime: Runtime, organization_id: UUID, recording_id: UUID, clai
         raise await refused_before(runtime, upload)
     try:
         kept = await _put_in_place(runtime, promised, claims)
+    except ObjectNotFound:  # another has sealed it, and tidied up between our look and our copy
+        await _agree_with_winner(runtime, upload, claims)
+        return None
     except ReelkeepError as error:
         if error.code in FINAL:
             await refuse(runtime, upload, error)
@@ -140,12 +144,12 @@ async def seal(runtime: Runtime, organization_id: UUID, recording_id: UUID, clai
     try:
         sealed = await _commit(runtime, promised, kept, claims)
     except ReelkeepError:
-        await _tidy(store, kept.key)
+        await _give_up(runtime, upload, store, kept.key)
         raise
     if sealed:
         await _tidy(store, upload.incoming_key)
         return sealed
-    await _tidy(store, kept.key)
+    await _give_up(runtime, upload, store, kept.key)
     await _agree_with_winner(runtime, upload, claims)
     return None
 
@@ -154,6 +158,8 @@ async def _agree_with_winner(runtime: Runtime, upload: Upload, claims: Claims) -
     """Success when the other one sealed; the other one's refusal when it refused."""
     async with runtime.database.work(upload.organization_id) as session:
         now_is = await upload_of(session, upload.organization_id, upload.recording_id)
+    if now_is.state in SEALABLE:
+        raise _incomplete(upload)
     if now_is.state != UploadState.SEALED:
         raise await refused_before(runtime, now_is)
     await _take_late_claims(runtime, upload, claims)
@@ -191,13 +197,14 @@ async def _put_in_place(runtime: Runtime, promised: Promised, claims: Claims) ->
     check_length(await _incoming_facts(runtime, upload, claims), upload, claims.size_bytes)
     blob_id = new_id()
     key = blob_key(upload.organization_id, upload.recording_id, blob_id)
+    await note_attempt(runtime, upload, blob_id)
     try:
         facts = await store.copy(upload.incoming_key, key)
         check_length(facts, upload, claims.size_bytes)
         check_digest(facts, promised.sha256_declared)
         content_type = await look_inside(store, facts, upload, promised.limits)
     except BaseException:
-        await asyncio.shield(_tidy(store, key))
+        await asyncio.shield(_give_up(runtime, upload, store, key))
         raise
     return KeptBytes(blob_id, store.name, key, facts.size_bytes, content_type, facts.sha256)
 
@@ -270,7 +277,14 @@ async def _take(session: AsyncSession, upload: Upload, kept: KeptBytes, now: dat
         older = older_with_same_bytes(upload.organization_id, upload.recording_id, now, digest)
         same = older.scalar_subquery()
     return await take_upload(
-        session, upload, UploadState.SEALED, beside=same, sealed_at=now, source_url=None, growth={}
+        session,
+        upload,
+        UploadState.SEALED,
+        beside=same,
+        sealed_at=now,
+        source_url=None,
+        growth={},
+        seal_attempts=Upload.seal_attempts.op("-")(cast(str(kept.blob_id), Text)),
     )
 
 
@@ -311,9 +325,17 @@ def _take_claims(recording: Recording, claims: Claims) -> None:
         recording.recording_metadata = {**recording.recording_metadata, **claims.recording_metadata}
 
 
-async def _tidy(store: Store, key: str) -> None:
-    """Remove bytes that nothing needs; what stays behind is an orphan that the sweep finds."""
+async def _give_up(runtime: Runtime, upload: Upload, store: Store, key: str) -> None:
+    """Remove the copy of an attempt that did not win, and forget it when it is gone."""
+    if await _tidy(store, key):
+        await forget_attempts(runtime, upload, key.rpartition("/")[2])
+
+
+async def _tidy(store: Store, key: str) -> bool:
+    """Remove bytes that nothing needs, or leave them to the sweep; whether they are gone."""
     try:
         await store.delete(key)
     except StoreError as error:
         log.warning("could not tidy up after a seal", key=key, exc_info=error)
+        return False
+    return True

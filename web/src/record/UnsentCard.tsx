@@ -10,6 +10,7 @@ import { Button } from '@/ui';
 import { Progress } from '@/ui/shell';
 
 import { deviceClient } from './device';
+import { discard } from './discard';
 import { DiscardButton } from './DiscardButton';
 import { Listen } from './Listen';
 import { nameOf, phaseWords, problemOf, shortNameOf, startOf } from './phase';
@@ -39,7 +40,7 @@ export function UnsentCard({ recording, bare = false, found = false }: Props) {
         </p>
       )}
       {recording.gaps.length > 0 && !found && <p className={styles['hint']}>{t.record.gaps(recording.gaps.length)}</p>}
-      {phase !== 'recording' && <Actions recording={recording} discards={!found} />}
+      {phase !== 'recording' && <Actions recording={recording} discards={!found} dismissed={!bare} />}
     </article>
   );
 }
@@ -90,9 +91,15 @@ function FoundHead({ recording }: { recording: UnsentRecording }) {
   );
 }
 
-function Actions({ recording, discards }: { recording: UnsentRecording; discards: boolean }) {
+interface Can {
+  recording: UnsentRecording;
+  discards: boolean;
+  dismissed: boolean;
+}
+
+function Actions({ recording, discards, dismissed }: Can) {
   const { id, phase, kind, mine } = recording;
-  if (phase === 'safe') return <Safe recording={recording} />;
+  if (phase === 'safe') return <Safe recording={recording} dismissed={dismissed} />;
   if (!mine) return null;
   const waits = phase !== 'sending' && phase !== 'needs-file';
   return (
@@ -104,12 +111,12 @@ function Actions({ recording, discards }: { recording: UnsentRecording; discards
           <Button onClick={() => void deviceClient().saveAs(id)}>{t.record.saveFile}</Button>
         </>
       )}
-      {discards && <DiscardButton name={nameOf(recording)} onDiscard={() => void deviceClient().discard(id)} />}
+      {discards && <DiscardButton name={nameOf(recording)} onDiscard={() => void discard(id)} />}
     </div>
   );
 }
 
-function Safe({ recording: { id, recordingIds } }: { recording: UnsentRecording }) {
+function Safe({ recording: { id, recordingIds }, dismissed }: Omit<Can, 'discards'>) {
   const [first] = recordingIds;
   return (
     <div className={styles['actions']}>
@@ -118,9 +125,11 @@ function Safe({ recording: { id, recordingIds } }: { recording: UnsentRecording 
           {t.record.openSafe}
         </Link>
       )}
-      <Button variant="subtle" onClick={() => void deviceClient().dismiss(id)}>
-        {t.dismiss}
-      </Button>
+      {dismissed && (
+        <Button variant="subtle" onClick={() => void deviceClient().dismiss(id)}>
+          {t.dismiss}
+        </Button>
+      )}
     </div>
   );
 }

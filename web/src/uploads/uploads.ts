@@ -4,6 +4,7 @@ import type { ReelkeepClient } from '@reelkeep/client';
 import { fileSize } from '@/format/bytes';
 import { t } from '@/messages';
 import { deviceClient } from '@/record/device';
+import { discard } from '@/record/discard';
 
 import { isUnsafe, notTaken, type Problem, type Upload, uploadOf } from './state';
 
@@ -56,7 +57,7 @@ export class Uploads {
     const problem = await this.send(file);
     if (problem) this.tell(file, problem);
     // It was changed since, and is sent from its beginning: the former one cannot be gone on with.
-    else if (!this.ours.has(upload.id)) await this.client?.discard(upload.id);
+    else if (!this.ours.has(upload.id)) await discard(upload.id);
     return true;
   }
 
@@ -65,7 +66,7 @@ export class Uploads {
   }
 
   cancel(id: string): void {
-    if (!this.forget(id)) void this.client?.discard(id);
+    if (!this.forget(id)) void discard(id);
   }
 
   dismiss(id: string): void {

@@ -6,11 +6,10 @@ export type Alarm = 'request-data' | 'restart';
 
 export class Watchdog {
   private lastAt: number;
-  private lookedAt: number;
   private asked = false;
 
   constructor(now: number) {
-    this.lastAt = this.lookedAt = now;
+    this.lastAt = now;
   }
 
   /** A chunk came, or recording went on after a pause. */
@@ -20,13 +19,11 @@ export class Watchdog {
   }
 
   look(now: number): Alarm | null {
-    // The machine slept, and this clock with it: what was not asked for cannot be late.
-    if (now - this.lookedAt > QUIET_MS && !this.asked) this.lastAt = now - QUIET_MS;
-    this.lookedAt = now;
     const quiet = now - this.lastAt;
     if (quiet < QUIET_MS) return null;
     if (!this.asked) {
       this.asked = true;
+      // Counted from the asking: the machine may have slept, and this clock with it.
       this.lastAt = now - QUIET_MS;
       return 'request-data';
     }

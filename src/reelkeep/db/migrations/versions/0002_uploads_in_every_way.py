@@ -200,6 +200,24 @@ def upgrade() -> None:
     op.create_index(
         "ix_recording_original_blob", "recording", ["organization_id", "original_blob_id"], unique=False
     )
+    op.add_column(
+        "upload",
+        sa.Column(
+            "seal_attempts",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default="[]",
+            nullable=False,
+            comment="blobs whose bytes a seal may have put in place, and lost",
+        ),
+    )
+    op.create_index(
+        "ix_upload_attempts",
+        "upload",
+        ["sweep_after"],
+        unique=False,
+        postgresql_where=sa.text("seal_attempts <> '[]'"),
+    )
+    op.execute("GRANT SELECT (seal_attempts) ON upload TO reelkeep_sweep")
     op.create_index("ix_blob_sha256", "blob", ["organization_id", "sha256"], unique=False)
     for table in TENANT_TABLES:
         _run(tenancy.tenant_table_statements(table))
