@@ -14,11 +14,16 @@ BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
 def write_document(results: Path) -> None:
-    """Replace the figures in the document by those in the results."""
+    """Put the figures of the results into the document; what was not measured here stays as it is."""
     before, _, rest = DOCUMENT.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    kept = [read_report(path) for name in MEASUREMENTS if (path := results / f"{name}.json").is_file()]
-    sections = "".join(_section(report) for report in kept)
+    there, _, after = rest.partition(END)
+    old = ["### " + section for section in there.split("### ")[1:]]
+    sections = ""
+    for name in MEASUREMENTS:
+        if (path := results / f"{name}.json").is_file():
+            sections += _section(read_report(path))
+        else:
+            sections += next((section for section in old if command_of(name) in section), "")
     DOCUMENT.write_text(f"{before}{BEGIN}\n\n{sections}{END}{after}")
 
 

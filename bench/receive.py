@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -85,11 +86,10 @@ async def measure(setup: Setup) -> Report:
 def _others(stack: ExitStack, folder: Path) -> Iterator[Way]:
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if side := stack.enter_context(running_nginx(nginx, folder / "nginx")):
-        url = side.get_url
-        yield Way(NGINX, side.pid, lambda file: lambda: put(url, file))
+        yield Way(NGINX, side.pid, lambda file: partial(put, side.get_url, file))
     if server := stack.enter_context(running_tus_server(folder / "tus")):
-        pid, url = server
-        yield Way(OTHER, pid, lambda file: _tus(url, file, {}))
+        pid, tus_url = server
+        yield Way(OTHER, pid, lambda file: _tus(tus_url, file, {}))
 
 
 def _ours(stack: ExitStack, folder: Path, file: Path) -> Iterator[Way]:
@@ -142,7 +142,8 @@ def request(method: str, url: str, file: Path, headers: Mapping[str, str]) -> No
     connection = http.client.HTTPConnection(parts.netloc, blocksize=BLOCK_BYTES)
     with file.open("rb") as body:
         length = {"Content-Length": str(file.stat().st_size)}
-        connection.request(method, f"{parts.path}?{parts.query}", body, {**headers, **length})
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        connection.request(method, target, body, {**headers, **length})
         answer = connection.getresponse()
         said = answer.read()
     connection.close()

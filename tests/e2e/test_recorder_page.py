@@ -160,6 +160,51 @@ async def test_a_page_that_cannot_be_fetched_ends_no_recording(hearing: Browser,
         await stop(page)
 
 
+TRACK = """
+  const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (asked) => {
+    const stream = await real(asked);
+    [window.track] = stream.getAudioTracks();
+    return stream;
+  };"""
+MOVED = """() => {
+  Object.defineProperty(track, 'label', { value: 'iPhone microphone' });
+  navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
+}"""
+
+
+async def test_another_microphone_that_took_over_is_named_wherever_the_person_is(
+    hearing: Browser, keeper: Server
+) -> None:
+    async with visit(hearing) as page:
+        await page.add_init_script(TRACK)
+        await open_recorder(page, keeper)
+        await record(page, 1)
+        await page.get_by_role("link", name="Me", exact=True).click()
+        await expect(page.get_by_role("heading", name="Me", exact=True)).to_be_visible()
+        await page.evaluate(MOVED)
+        toast = page.get_by_role("listitem").filter(has_text="Now recording from iPhone microphone")
+        await toast.get_by_role("button", name="Dismiss").click()
+        await page.get_by_role("link", name=re.compile(r"^Recording 0:")).click()
+        await stop(page)
+
+
+async def test_a_sign_in_that_ended_is_renewed_above_a_recording_that_goes_on(
+    hearing: Browser, keeper: Server
+) -> None:
+    async with visit(hearing) as page:
+        await open_recorder(page, keeper)
+        await page.context.clear_cookies()
+        await record(page, 1)
+        overlay = page.get_by_role("dialog", name="Your sign-in ended")
+        await expect(overlay).to_be_visible(timeout=15_000)
+        await overlay.get_by_label("Password", exact=True).fill(keeper.admin_password)
+        await overlay.get_by_role("button", name="Sign in").click()
+        await expect(overlay).to_have_count(0)
+        await stop(page)
+        await expect(page.get_by_role("article")).to_contain_text("Safe on the server", timeout=SAFE_MS)
+
+
 async def test_what_a_closed_page_left_is_found_heard_saved_and_sent(
     hearing: Browser, keeper: Server
 ) -> None:

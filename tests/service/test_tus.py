@@ -452,13 +452,14 @@ async def test_an_upload_whole_but_not_sealed_is_never_answered_as_success_befor
     assert recording.status == "uploaded"
 
 
-async def test_no_log_line_has_an_address(runtime: Runtime, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_no_log_line_has_an_address(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     person = await add_person(runtime)
     async with client_of(runtime, person) as client:
         path = await create(client)
         await patch(client, path, 0, SOUND)
         await head(client, path)
-    told = capsys.readouterr().out
+    told = caplog.text
     assert "/api/v1/uploads/tus/…" in told
     assert path.rpartition("/")[2] not in told
 

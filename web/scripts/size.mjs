@@ -1,5 +1,5 @@
 // Fails when a route loads more than its budget: KB of gzip -9, counted over Vite's manifest.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 
 const root = new URL('../../src/reelkeep/http/static/', import.meta.url);
@@ -26,11 +26,16 @@ const shell = ['index.html', 'src/shell/Shell.tsx'];
 const login = files(['index.html', 'src/signin/LoginPage.tsx']);
 const library = files([...shell, 'src/library/LibraryPage.tsx']);
 const recording = files([...shell, 'src/library/LibraryPage.tsx', 'src/recording/RecordingPage.tsx']);
+const record = files([...shell, 'src/library/LibraryPage.tsx', 'src/record/RecordPage.tsx']);
+const worker = readdirSync(new URL('assets/', root)).filter((file) => /^worker-.*\.js$/.test(file));
+if (worker.length !== 1) throw new Error(`The build has ${worker.length} workers`);
 const rows = [
   ['/login JS', sum(login.js), 150],
   ['/recordings JS', sum(library.js), 260],
   ['/recordings CSS', sum(library.css), 30],
   ['/recordings/:id adds JS', sum(recording.js) - sum(library.js), 60],
+  ['/record adds JS', sum(record.js) - sum(library.js), 25],
+  ['the recorder’s worker', weigh(`assets/${worker[0]}`), 15],
 ];
 
 let over = false;

@@ -129,10 +129,13 @@ async def _where(
 async def rename(
     request: Request, caller: Writer, recording_id: UUID, body: schemas.RecordingPatchIn
 ) -> schemas.RecordingDetailOut:
-    """Give the recording a title."""
+    """Give the recording a title, or more fields of the host application."""
     runtime = runtime_of(request)
     async with runtime.database.work(caller.organization_id) as session:
-        await change.rename(session, caller.organization_id, recording_id, body.title)
+        if "title" in body.model_fields_set:
+            await change.rename(session, caller.organization_id, recording_id, body.title)
+        if body.recording_metadata:
+            await change.add_metadata(session, caller.organization_id, recording_id, body.recording_metadata)
     return await detail(runtime, caller.organization_id, recording_id)
 
 

@@ -301,9 +301,12 @@ class ListQuery(Request):
 
 
 class RecordingPatchIn(Request):
-    """What a person may change."""
+    """What a person may change; what is not given stays."""
 
-    title: str | None = Field(max_length=200)
+    title: str | None = Field(None, max_length=200)
+    recording_metadata: dict[str, Any] | None = Field(
+        None, description="Fields that join the ones there; one of the same name is replaced."
+    )
 
 
 class RerunIn(Request):

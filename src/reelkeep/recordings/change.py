@@ -21,6 +21,14 @@ async def rename(session: AsyncSession, organization_id: UUID, recording_id: UUI
     recording.title = title or None
 
 
+async def add_metadata(
+    session: AsyncSession, organization_id: UUID, recording_id: UUID, more: dict[str, Any]
+) -> None:
+    """Let these fields of the host application join the recording's."""
+    recording = await _locked(session, organization_id, recording_id)
+    recording.recording_metadata = {**recording.recording_metadata, **more}
+
+
 async def move_to_trash(
     session: AsyncSession,
     organization_id: UUID,

@@ -25,7 +25,7 @@ from reelkeep.stores.keys import check_key
 from reelkeep.stores.local_files import in_thread
 from reelkeep.stores.local_folder import RACES_MAX, LocalFolder, make_folders
 from reelkeep.stores.local_walk import BYTES, FOLDER
-from reelkeep.stores.protocol import COUNTED, GrowthNotes, ObjectFacts
+from reelkeep.stores.protocol import COUNTED, UNHASHED, GrowthNotes, ObjectFacts
 
 DIGEST = ".sha256"
 LOCK_SECONDS_MAX = 5.0
@@ -37,11 +37,13 @@ IOV_MAX = 512
 class LocalGrowing:
     """A `Growing` in a file of this machine, which this process has locked."""
 
-    def __init__(self, place: "_Place", descriptor: int, start: int, buffers: BufferBudget) -> None:
+    def __init__(
+        self, place: "_Place", descriptor: int, start: int, buffers: BufferBudget, *, hashed: bool
+    ) -> None:
         self._place, self._descriptor = place, descriptor
         self._written = start
         # A digest can only be had by whoever sees the first byte.
-        self._sha256 = hashlib.sha256() if start == 0 else None
+        self._sha256 = hashlib.sha256() if hashed and start == 0 else None
         self.buffer = WriteBuffer(buffers, self._write)
         self.offset = start
 
@@ -147,7 +149,8 @@ class LocalGrowths:
         place = self._place(key)
         async with self._locked(place, make=True) as descriptor:
             start = await in_thread(self._pool, self._folder.root, _go_on, descriptor, notes)
-            growing = LocalGrowing(place, descriptor, start, self._buffers)
+            hashed = not notes.get(UNHASHED)
+            growing = LocalGrowing(place, descriptor, start, self._buffers, hashed=hashed)
             async with growing.buffer:
                 yield growing
             await in_thread(self._pool, self._folder.root, growing.leave)

@@ -251,6 +251,8 @@ GrowthNotes = dict[str, Any]
 #: A name in the notes that the caller may set: of what has grown only so many bytes count. Any more belong to
 #: a request that was not proved right; they are cut off when the next one begins.
 COUNTED = "counted"
+#: Another such name: nobody has asked for a digest of all the bytes, so the store need not compute one.
+UNHASHED = "unhashed"
 
 
 class Growing(Protocol):

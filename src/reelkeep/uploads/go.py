@@ -13,8 +13,9 @@ from typing import Literal
 
 from reelkeep.errors import Conflict, ErrorCode, ReelkeepError, StoreError, WrongBytes
 from reelkeep.logs import get_logger
-from reelkeep.stores.protocol import COUNTED, Growing, Grows, GrowthNotes
+from reelkeep.stores.protocol import COUNTED, UNHASHED, Growing, Grows, GrowthNotes
 from reelkeep.uploads.limits import check_size
+from reelkeep.uploads.models import DIGEST_WANTED
 from reelkeep.uploads.writers import SWEEP_SOON, Stopped, Turn, busy
 
 log = get_logger(__name__)
@@ -52,13 +53,16 @@ async def append(turn: Turn, store: Grows, arrival: Arrival) -> int:
     if arrival.checksum is not None:
         # Beyond this nothing counts, whatever the store holds, until the checksum was found right.
         await turn.save(growth={**upload.growth, COUNTED: arrival.offset})
-    async with store.growing(upload.incoming_key, upload.growth, content_type=upload.content_type) as growing:
+    notes: GrowthNotes = upload.growth or {}
+    if DIGEST_WANTED not in notes:
+        notes = {**notes, UNHASHED: True}
+    async with store.growing(upload.incoming_key, notes, content_type=upload.content_type) as growing:
         if growing.offset != arrival.offset:
             raise wrong_offset(growing.offset, arrival.offset)
         go = _Go(turn, growing, arrival)
         problem = await go.take_all()
-        notes = await go.last_flush(problem)
-    await go.let_go(notes, problem)
+        safe = await go.last_flush(problem)
+    await go.let_go(safe, problem)
     if problem is not None:
         raise busy() if isinstance(problem, Stopped) else problem
     return growing.offset

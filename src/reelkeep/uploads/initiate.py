@@ -16,7 +16,7 @@ from reelkeep.settings import POST_BYTES_MAX, Settings
 from reelkeep.stores.protocol import Ticket, TicketLimits
 from reelkeep.uploads.estimate import estimate_bytes
 from reelkeep.uploads.limits import ONE_REQUEST, Limits, check_declared, load_limits, plain_type
-from reelkeep.uploads.models import GROWING, Upload, UploadMethod
+from reelkeep.uploads.models import DIGEST_WANTED, GROWING, Upload, UploadMethod
 from reelkeep.uploads.parts import part_size_of
 
 # An upload is looked at for the first time this long after its ticket was given.
@@ -130,6 +130,7 @@ def _upload(
         size_bytes_max=limits.size_bytes_max,
         size_bytes_declared=new.size_bytes,
         size_bytes_reserved=wanted,
+        growth={DIGEST_WANTED: True} if new.sha256 and method in GROWING else {},
         expires_at=now + timedelta(seconds=lasts_seconds(runtime.settings, method)),
         sweep_after=now + FIRST_SWEEP,
     )

@@ -43,6 +43,8 @@ class UploadMethod(StrEnum):
 
 #: Those whose bytes this server appends, and that a client may go on with after a break.
 GROWING = (UploadMethod.TUS, UploadMethod.RESUMABLE)
+#: In the notes of a growing upload for which a SHA-256 was declared.
+DIGEST_WANTED = "digest_wanted"
 
 
 class Upload(TenantTable, Base):

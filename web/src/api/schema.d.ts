@@ -347,7 +347,7 @@ export interface paths {
         head?: never;
         /**
          * Rename
-         * @description Give the recording a title.
+         * @description Give the recording a title, or more fields of the host application.
          */
         patch: operations["rename_api_v1_recordings__recording_id__patch"];
         trace?: never;
@@ -1547,11 +1547,18 @@ export interface components {
         };
         /**
          * RecordingPatchIn
-         * @description What a person may change.
+         * @description What a person may change; what is not given stays.
          */
         RecordingPatchIn: {
             /** Title */
-            title: string | null;
+            title?: string | null;
+            /**
+             * Recording Metadata
+             * @description Fields that join the ones there; one of the same name is replaced.
+             */
+            recording_metadata?: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * RerunIn

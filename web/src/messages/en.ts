@@ -56,9 +56,9 @@ export const en = {
   pageTitle: (name: string) => `${name} · Reelkeep`,
 
   connection: {
-    offline: 'Offline. Reading goes on; what waits is sent when the connection is back.',
+    offline: 'Offline. Recording and reading go on; what waits is sent when the connection is back.',
     offlineWaiting: (n: number) =>
-      `Offline. Reading goes on; ${count(n, 'recording waits', 'recordings wait')} on this device.`,
+      `Offline. Recording and reading go on; ${count(n, 'recording waits', 'recordings wait')} on this device.`,
     back: 'Back online.',
     backSending: 'Back online. Sending.',
   },

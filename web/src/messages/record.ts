@@ -47,6 +47,7 @@ export const record = {
   onDevice: 'On this device',
   notOnDisk: 'Only in this page',
   notSentYet: 'Not sent yet',
+  notSent: (why: string) => `Not sent, and kept here: ${why}`,
   sentTo: (at: string) => `Sent to ${at}`,
   offlineKept: (time: string) => `Kept here, ${time}. Sent when the connection is back`,
   pausedFor: (time: string) => `Paused for ${time}`,

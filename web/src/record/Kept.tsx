@@ -4,6 +4,7 @@ import { Check, CloudUpload, Smartphone, TriangleAlert, WifiOff } from 'lucide-r
 import { clock } from '@/format/time';
 import { t } from '@/messages';
 
+import { useUnsent } from './device';
 import styles from './Record.module.css';
 
 /** In the page's fixed words: on this device, then sent. */
@@ -11,6 +12,8 @@ export function Kept({ snapshot }: { snapshot: RecorderSnapshot }) {
   const { keptIn, sides } = snapshot;
   const onDisk = keptIn === 'disk' || keptIn === 'database';
   const Sent = sides.offline ? WifiOff : CloudUpload;
+  const problem = useUnsent().find(({ id }) => id === snapshot.id)?.problem;
+  const refused = problem && problem.status !== null && problem.status !== 401 ? problem : null;
   return (
     <ul className={styles['kept']}>
       <li data-kind={onDisk ? 'ok' : 'warn'}>
@@ -22,6 +25,12 @@ export function Kept({ snapshot }: { snapshot: RecorderSnapshot }) {
         <Sent size={20} strokeWidth={1.75} aria-hidden />
         {sentWords(snapshot)}
       </li>
+      {refused && (
+        <li data-kind="warn">
+          <TriangleAlert size={20} strokeWidth={1.75} aria-hidden />
+          {t.record.notSent(refused.message)}
+        </li>
+      )}
     </ul>
   );
 }

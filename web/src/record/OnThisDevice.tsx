@@ -16,7 +16,8 @@ export function OnThisDevice() {
   const all = useUnsent();
   const here = useRouterState({ select: (state) => state.location.pathname });
   const atHome = here === '/record' || here.startsWith('/record/');
-  const unsent = all.filter((one) => one.kind === 'recording' && one.phase !== 'recording' && one.phase !== 'safe');
+  // What was found has a card of its own on top.
+  const unsent = all.filter((one) => one.kind === 'recording' && !one.foundAfterClose && !DONE.has(one.phase));
   return (
     <>
       <RunningRecorder shown={!atHome} />
@@ -29,6 +30,8 @@ export function OnThisDevice() {
     </>
   );
 }
+
+const DONE = new Set(['recording', 'safe']);
 
 const needsYou = (one: { phase: string }) => one.phase === 'refused' || one.phase === 'needs-sign-in';
 

@@ -1,3 +1,4 @@
+import type { UnsentRecording } from '@reelkeep/client';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useRouterState } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
@@ -35,10 +36,14 @@ export function useDevice(): void {
 
 const ASK_AGAIN_MS = 30_000;
 
+/** While it is recorded its phase says only that. */
+const needsSignIn = ({ mine, phase, problem }: UnsentRecording) =>
+  mine && (phase === 'needs-sign-in' || (phase === 'recording' && problem?.status === 401));
+
 /** The server would not know who sends: whoever it is signs in above the page, or a newer token is taken. */
 function useSignInAgain(): void {
   const client = useQueryClient();
-  const refused = useUnsent().some((one) => one.mine && one.phase === 'needs-sign-in');
+  const refused = useUnsent().some(needsSignIn);
   const asked = useRef(0);
   useEffect(() => {
     if (!refused || Date.now() - asked.current < ASK_AGAIN_MS) return;
