@@ -1,5 +1,6 @@
 """tus as its text has it, as a black box: the same tests against @tus/server and against Reelkeep."""
 
+import asyncio
 import base64
 import hashlib
 import itertools
@@ -224,9 +225,15 @@ async def test_what_came_before_a_cut_is_kept(target: Target) -> None:
     await line.ask("PATCH", f"/{path}", {**BYTES, "Upload-Offset": 0, "Content-Length": len(SOUND)})
     await line.send(SOUND[:40_000])
     await line.close()
-    offset = await target.offset(url)
-    assert 0 <= offset <= 40_000
-    assert (await target.patch(url, offset, SOUND[offset:])).headers["upload-offset"] == str(len(SOUND))
+    for _ in range(50):
+        offset = await target.offset(url)
+        assert 0 <= offset <= 40_000
+        answer = await target.patch(url, offset, SOUND[offset:])
+        if answer.status_code == 204:
+            break
+        # The reference may still be writing what came before the cut, and so move the offset.
+        await asyncio.sleep(0.1)
+    assert answer.headers["upload-offset"] == str(len(SOUND))
 
 
 async def test_a_body_may_come_in_chunks(target: Target) -> None:

@@ -75,7 +75,7 @@ def test_another_file_can_be_named_and_must_be_there(
 
 def test_every_wrong_value_is_told_at_once_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REELKEEP_PORT", "80000")
-    monkeypatch.setenv("REELKEEP_UPLOAD_SIZE_BYTES_MAX", "6GiB")
+    monkeypatch.setenv("REELKEEP_UPLOAD_SIZE_BYTES_MAX", "6TiB")
     error = refusal(store="ftp")
     assert set(error.details["settings"]) == {"REELKEEP_PORT", "REELKEEP_UPLOAD_SIZE_BYTES_MAX", "--store"}
     assert "REELKEEP_PORT: input should be less than or equal to 65535 (it is '80000')" in error.message

@@ -133,7 +133,7 @@ def test_ctrl_c_ends_at_once_with_130_and_the_recording_is_kept(
     waiting = reelkeep.start("add", spoken, "--wait", "--json", **slow)
     wait_for(lambda: any((reelkeep.data / "scratch").glob("work-*/*")))
     os.killpg(waiting.pid, signal.SIGINT)
-    out, notes = waiting.communicate(timeout=60)
+    out, notes = waiting.communicate(timeout=200)
     assert waiting.returncode == 130, notes
     assert "Traceback" not in notes
     assert '"interrupted": true' in out
@@ -152,7 +152,7 @@ def test_a_wait_gives_the_work_to_a_worker_that_runs_already(reelkeep: CommandLi
     recording = reelkeep.ok("add", spoken, "--wait", "--json", REELKEEP_ENGINE="pocketsphinx").json
     assert recording["transcript"]["engine"] == "fake", "the worker's engine, not this command's"
     worker.terminate()
-    worker.communicate(timeout=60)
+    worker.communicate(timeout=200)
     assert worker.returncode == 0
 
 

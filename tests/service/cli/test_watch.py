@@ -134,7 +134,7 @@ def test_a_file_is_taken_only_when_it_has_stopped_growing_and_nobody_writes_to_i
         assert (inbox / "growing.wav").exists(), "it was taken while it was open for writing"
     wait_for((inbox / "done" / "growing.wav").exists)
     watching.send_signal(signal.SIGTERM)
-    out, _ = watching.communicate(timeout=30)
+    out, _ = watching.communicate(timeout=200)
     assert [json.loads(line)["outcome"] for line in out.splitlines()] == ["recorded"]
     [one] = named(used, "growing")
     assert one["file_size_bytes"] == len(body)
