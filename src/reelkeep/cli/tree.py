@@ -35,7 +35,7 @@ ENTRIES = {
     "recordings": Entry("recordings", "List, show, export, delete, restore, and run steps again."),
     "users": Entry("users", "Add people and set their passwords."),
     "tokens": Entry("tokens", "Make, list and revoke API tokens."),
-    "limits": Entry("limits", "Show and set what an organization may upload, and its quota."),
+    "limits": Entry("limits", "Show and set what an organization may upload."),
     "storage": Entry("storage", "Give S3 tools access to stores."),
     "engines": Entry("engines", "Show the speech engines, and which one is used."),
     "doctor": Entry("doctor", "Check everything that Reelkeep needs, and say what to do."),
