@@ -41,7 +41,7 @@ class Blob(TenantTable, Base):
     __tablename__ = "blob"
     __table_args__ = (
         CheckConstraint("size_bytes >= 0", name="size"),
-        Index("ix_blob_sha256", "organization_id", "sha256"),
+        Index("ix_blob_sha256", "organization_id", "sha256", "id"),
     )
 
     kind: Mapped[str]

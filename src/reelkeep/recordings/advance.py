@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Uuid, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.events.append import append
@@ -50,6 +50,17 @@ def _failed(step: Step) -> Standing:
     return Standing(Status.FAILED, step.error_code, step.error_message)
 
 
+_LOCKED = (
+    select(Recording)
+    .where(
+        Recording.organization_id == bindparam("organization_id", type_=Uuid()),
+        Recording.id == bindparam("recording_id", type_=Uuid()),
+    )
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
+
+
 async def lock_recording(
     session: AsyncSession, organization_id: UUID, recording_id: UUID
 ) -> Recording | None:
@@ -57,11 +68,8 @@ async def lock_recording(
 
     It is read anew under the lock, also when this unit of work has read it before.
     """
-    query = select(Recording).where(
-        Recording.organization_id == organization_id, Recording.id == recording_id
-    )
-    fresh = query.with_for_update(key_share=True).execution_options(populate_existing=True)
-    found: Recording | None = await session.scalar(fresh)
+    values = {"organization_id": organization_id, "recording_id": recording_id}
+    found: Recording | None = await session.scalar(_LOCKED, values)
     return found
 
 

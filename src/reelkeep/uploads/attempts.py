@@ -3,7 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, cast, func, update
+from sqlalchemy import ColumnElement, Text, cast, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.blobs.keys import blob_key
 from reelkeep.logs import get_logger
@@ -14,20 +15,18 @@ from reelkeep.uploads.models import Upload
 log = get_logger(__name__)
 
 
-async def note_attempt(runtime: Runtime, upload: Upload, blob_id: UUID) -> None:
-    """Add the blob that is about to be made; the commit that wins takes its own off the list."""
-    more = Upload.seal_attempts.op("||")(func.to_jsonb(cast(str(blob_id), Text)))
-    async with runtime.database.work(upload.organization_id) as session:
-        await session.execute(
-            update(Upload)
-            .where(
-                Upload.organization_id == upload.organization_id,
-                Upload.id == upload.id,
-                Upload.state.in_(SEALABLE),
-            )
-            .values(seal_attempts=more)
-            .execution_options(synchronize_session=False)
-        )
+_NOTE = text("""
+update upload set seal_attempts = seal_attempts || to_jsonb(cast(:blob_id as text))
+ where organization_id = :organization_id and id = :id and state in ('open', 'expired')
+""")
+
+
+async def note_attempt(session: AsyncSession, upload: Upload, blob_id: UUID) -> None:
+    """Add the blob that is about to be made, where the upload can still be sealed; the commit that wins
+    takes its own off the list."""
+    values = {"organization_id": upload.organization_id, "id": upload.id, "blob_id": str(blob_id)}
+    if upload.state in SEALABLE:
+        await session.execute(_NOTE, values)
 
 
 async def forget_attempts(runtime: Runtime, upload: Upload, *blob_ids: str) -> None:

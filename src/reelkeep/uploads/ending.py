@@ -1,6 +1,6 @@
 """How an upload ends: by one guarded move, its space given back in the same unit of work."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -37,34 +37,25 @@ async def take_upload(
     *,
     out_of: Sequence[UploadState] = SEALABLE,
     beside: ScalarSelect[UUID] | None = None,
+    beside_values: Mapping[str, object] | None = None,
     **values: Any,
 ) -> Taken | None:
     """Move the upload out of one of these states; None when somebody else did first.
 
     What it held is in the answer, and the caller gives it back in this unit of work.
     """
+    this = (Upload.organization_id == upload.organization_id, Upload.id == upload.id)
     # One that was gone on with, or renewed, since it was looked at has not expired.
     as_seen = [Upload.expires_at == upload.expires_at] if state == UploadState.EXPIRED else []
-    old = (
-        select(Upload.organization_id, Upload.id, Upload.state, Upload.size_bytes_reserved)
-        .where(
-            Upload.organization_id == upload.organization_id,
-            Upload.id == upload.id,
-            Upload.state.in_(out_of),
-            *as_seen,
-        )
-        .with_for_update()
-        .subquery("old")
-    )
-    statement = (
-        update(Upload)
-        .where(Upload.organization_id == old.c.organization_id, Upload.id == old.c.id)
-        .values(state=state, size_bytes_reserved=0, **values)
-        .returning(old.c.state, old.c.size_bytes_reserved, null() if beside is None else beside)
-        .execution_options(synchronize_session=False)
-    )
-    row = (await session.execute(statement)).first()
-    return Taken(row[0] == UploadState.OPEN, row[1], row[2]) if row else None
+    # Two statements by the key: a join of the row with itself was planned by the organization's uploads.
+    old = select(Upload.state, Upload.size_bytes_reserved, null() if beside is None else beside)
+    locked = old.where(*this, Upload.state.in_(out_of), *as_seen).with_for_update()
+    row = (await session.execute(locked, beside_values)).first()
+    if row is None:
+        return None
+    ended = update(Upload).where(*this).values(state=state, size_bytes_reserved=0, **values)
+    await session.execute(ended.execution_options(synchronize_session=False))
+    return Taken(row[0] == UploadState.OPEN, row[1], row[2])
 
 
 async def refuse(

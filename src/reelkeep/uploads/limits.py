@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Text, Uuid, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.blobs.usage import Ceiling
@@ -67,19 +67,25 @@ def merge_limits(settings: Settings, rows: Iterable[UploadLimits | None]) -> Lim
     return Limits(**found)
 
 
+_IN_FORCE = (
+    select(UploadLimits)
+    .where(
+        UploadLimits.organization_id == bindparam("organization_id", type_=Uuid()),
+        or_(
+            UploadLimits.recording_type == ALL_TYPES,
+            UploadLimits.recording_type == bindparam("recording_type", type_=Text()),
+        ),
+    )
+    .order_by(UploadLimits.recording_type)
+)
+
+
 async def load_limits(
     session: AsyncSession, settings: Settings, organization_id: UUID, recording_type: str = ALL_TYPES
 ) -> Limits:
     """The limits in force for recordings of this type; one statement."""
-    query = (
-        select(UploadLimits)
-        .where(
-            UploadLimits.organization_id == organization_id,
-            UploadLimits.recording_type.in_([ALL_TYPES, recording_type]),
-        )
-        .order_by(UploadLimits.recording_type)
-    )
-    return merge_limits(settings, await session.scalars(query))
+    values = {"organization_id": organization_id, "recording_type": recording_type}
+    return merge_limits(settings, await session.scalars(_IN_FORCE, values))
 
 
 def check_declared(limits: Limits, new: NewRecording, method: UploadMethod) -> None:

@@ -33,7 +33,7 @@ from reelkeep.errors import (
 from reelkeep.events.append import append
 from reelkeep.logs import get_logger
 from reelkeep.recordings.advance import Standing, lock_recording, write_standing
-from reelkeep.recordings.duplicates import older_with_same_bytes
+from reelkeep.recordings.duplicates import OLDER_WITH_SAME_BYTES, same_bytes
 from reelkeep.recordings.models import Recording, Status, Step, StepKind
 from reelkeep.recordings.steps import (
     MEDIA,
@@ -123,8 +123,10 @@ async def _hand_to_a_job(runtime: Runtime, organization_id: UUID, recording_id: 
 
 async def seal(runtime: Runtime, organization_id: UUID, recording_id: UUID, claims: Claims) -> Sealed | None:
     """Seal without a limit on time; see `complete_upload`."""
+    blob_id = new_id()
     async with runtime.database.work(organization_id) as session:
         promised = await load_promised(session, runtime, organization_id, recording_id)
+        await note_attempt(session, promised.upload, blob_id)
     upload = promised.upload
     if upload.state == UploadState.SEALED:
         await _take_late_claims(runtime, upload, claims)
@@ -132,7 +134,7 @@ async def seal(runtime: Runtime, organization_id: UUID, recording_id: UUID, clai
     if upload.state not in SEALABLE:
         raise await refused_before(runtime, upload)
     try:
-        kept = await _put_in_place(runtime, promised, claims)
+        kept = await _put_in_place(runtime, promised, claims, blob_id)
     except ObjectNotFound:  # another has sealed it, and tidied up between our look and our copy
         await _agree_with_winner(runtime, upload, claims)
         return None
@@ -190,14 +192,16 @@ async def _take_late_claims(runtime: Runtime, upload: Upload, claims: Claims) ->
         _take_claims(recording, claims)
 
 
-async def _put_in_place(runtime: Runtime, promised: Promised, claims: Claims) -> KeptBytes:
+async def _put_in_place(runtime: Runtime, promised: Promised, claims: Claims, blob_id: UUID) -> KeptBytes:
     """Copy out of `incoming/` to a key of this attempt, and look at the copy, which no ticket can change."""
     upload = promised.upload
     store = runtime.stores.get(upload.store)
-    check_length(await _incoming_facts(runtime, upload, claims), upload, claims.size_bytes)
-    blob_id = new_id()
     key = blob_key(upload.organization_id, upload.recording_id, blob_id)
-    await note_attempt(runtime, upload, blob_id)
+    try:
+        check_length(await _incoming_facts(runtime, upload, claims), upload, claims.size_bytes)
+    except BaseException:  # nothing was copied
+        await asyncio.shield(forget_attempts(runtime, upload, str(blob_id)))
+        raise
     try:
         facts = await store.copy(upload.incoming_key, key)
         check_length(facts, upload, claims.size_bytes)
@@ -271,16 +275,13 @@ async def _commit(runtime: Runtime, promised: Promised, kept: KeptBytes, claims:
 
 async def _take(session: AsyncSession, upload: Upload, kept: KeptBytes, now: datetime) -> Taken | None:
     """Win the upload, or find that another has; with it an older recording of the same bytes is found."""
-    same = None
-    if kept.sha256:
-        digest = bytes.fromhex(kept.sha256)
-        older = older_with_same_bytes(upload.organization_id, upload.recording_id, now, digest)
-        same = older.scalar_subquery()
+    digest = bytes.fromhex(kept.sha256) if kept.sha256 else None
     return await take_upload(
         session,
         upload,
         UploadState.SEALED,
-        beside=same,
+        beside=OLDER_WITH_SAME_BYTES,
+        beside_values=same_bytes(upload.organization_id, kept.blob_id, digest),
         sealed_at=now,
         source_url=None,
         growth={},
