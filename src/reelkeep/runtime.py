@@ -14,6 +14,7 @@ from reelkeep.speech.protocol import Engine
 from reelkeep.stores.local import LocalStore
 from reelkeep.stores.protocol import SignsUrls, Store
 from reelkeep.stores.signer import Credentials
+from reelkeep.stores_config import StoreSpec
 
 
 class Secrets:
@@ -37,6 +38,10 @@ class Stores:
     on_wire: Mapping[str, LocalStore] = field(default_factory=dict)
     #: Whose signatures the wire takes, by access key.
     wire_keys: Mapping[str, Credentials] = field(default_factory=dict, repr=False)
+    #: What is configured for each, by name.
+    specs: Mapping[str, StoreSpec] = field(default_factory=dict)
+    #: The store that takes new bytes while the primary one cannot be reached.
+    fallback_name: str | None = None
 
     @property
     def primary(self) -> Store:

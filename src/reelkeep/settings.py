@@ -210,8 +210,21 @@ class Settings(BaseSettings):
         30, description="Seconds between two looks for forgotten uploads and stopped work."
     )
 
-    store: Literal["local", "s3"] = Field(
-        "local", description="Where recordings are kept: `local` is the data folder, `s3` is a bucket."
+    stores_file: FullPath | None = Field(
+        None,
+        description="TOML file that describes further stores by name, and may say which is the primary and "
+        "which the fallback one; docs/storage.md has an example.",
+    )
+    store: str = Field(
+        "local",
+        min_length=1,
+        description="Where new recordings are kept: `local` is the data folder, `s3` is the bucket below; or "
+        "the name of a store in `REELKEEP_STORES_FILE`, whose `primary` counts when this is not set.",
+    )
+    fallback_store: str | None = Field(
+        None,
+        description="Store that takes new recordings while the other one cannot be reached; they are moved "
+        "when it answers again. Without it: the `fallback` of `REELKEEP_STORES_FILE`, else none.",
     )
     s3_bucket: str | None = Field(None, description="Name of the bucket; needed when the store is `s3`.")
     s3_region: str = Field("us-east-1", min_length=1, description="Region of the bucket.")
@@ -368,7 +381,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> "Settings":
-        if self.store == "s3" and not self.s3_bucket:
+        if self.stores_file is None and self.store not in ("local", "s3"):
+            raise ValueError(
+                f"REELKEEP_STORE: names the store {self.store!r}, which is not configured; without "
+                "REELKEEP_STORES_FILE the known ones are local and s3"
+            )
+        if self.store == "s3" and not self.s3_bucket and self.stores_file is None:
             raise ValueError("REELKEEP_S3_BUCKET: must be set when REELKEEP_STORE is s3")
         if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
             raise ValueError(

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from pydantic import SecretStr
 from sqlalchemy.dialects.postgresql import insert
 
 from reelkeep.blobs.models import StoreRow
@@ -25,10 +26,10 @@ from reelkeep.stores.local import LocalStore, LocalStoreConfig
 from reelkeep.stores.protocol import Store
 from reelkeep.stores.s3 import S3Store, S3StoreConfig
 from reelkeep.stores.signer import Credentials
+from reelkeep.stores_config import LocalSpec, S3Spec, configured_stores
 from reelkeep.tables import all_tables
 from reelkeep.uploads.writers import close_writers
 
-LOCAL, S3 = "local", "s3"
 SECRET_FILE = "secret.key"
 SECRET_BYTES_MIN = 32
 WIRE_ACCESS_KEY = "reelkeep"
@@ -53,7 +54,7 @@ async def open_runtime(
         database = Database(source, pool_size=settings.database_pool_size, application_name=application_name)
         stack.push_async_callback(database.close)
         secrets = Secrets(await asyncio.to_thread(_secret, settings))
-        stores = _build_stores(settings, secrets)
+        stores = build_stores(settings, secrets)
         for store in stores.by_name.values():
             stack.push_async_callback(store.close)
         stack.push_async_callback(close_writers, database)  # first: what uploads brought goes into the stores
@@ -138,46 +139,67 @@ def _checked_secret(path: Path) -> bytes:
     return secret
 
 
-def _build_stores(settings: Settings, secrets: Secrets) -> Stores:
-    """The local store always, since it costs nothing; S3 when a bucket is named."""
-    credentials = Credentials(WIRE_ACCESS_KEY, secrets.derive("s3 wire").hex())
+def build_stores(settings: Settings, secrets: Secrets) -> Stores:
+    """Every configured store, guarded; opens no connection."""
+    config = configured_stores(settings)
+    wire = Credentials(WIRE_ACCESS_KEY, secrets.derive("s3 wire").hex())
     buffers = BufferBudget(settings.upload_buffers_bytes_max)
-    local = _local_store(settings, credentials, buffers)
-    stores: dict[str, Store] = {LOCAL: guard(local)}
-    if settings.s3_bucket:
-        stores[S3] = guard(_s3_store(settings, buffers))
-    return Stores(stores, settings.store, {local.bucket: local}, {credentials.access_key: credentials})
+    stores: dict[str, Store] = {}
+    on_wire: dict[str, LocalStore] = {}
+    wire_keys = {wire.access_key: wire}
+    for name, spec in config.specs.items():
+        if isinstance(spec, LocalSpec):
+            given, previous = credentials_of(spec.credentials), credentials_of(spec.previous_credentials)
+            wire_keys |= {key.access_key: key for key in (given, previous) if key}
+            local = _local_store(settings, spec, given or wire, buffers)
+            on_wire[local.bucket] = local
+            stores[name] = guard(local)
+        elif isinstance(spec, S3Spec):
+            stores[name] = guard(_s3_store(settings, spec, buffers))
+    return Stores(
+        stores,
+        config.primary_name,
+        on_wire,
+        wire_keys,
+        specs=config.specs,
+        fallback_name=config.fallback_name,
+    )
 
 
-def _local_store(settings: Settings, credentials: Credentials, buffers: BufferBudget) -> LocalStore:
+def credentials_of(pair: tuple[str, SecretStr] | None) -> Credentials | None:
+    """What signs, of what is configured."""
+    return Credentials(pair[0], pair[1].get_secret_value()) if pair else None
+
+
+def _local_store(
+    settings: Settings, spec: LocalSpec, credentials: Credentials, buffers: BufferBudget
+) -> LocalStore:
     return LocalStore(
         LocalStoreConfig(
-            name=LOCAL,
-            bucket=LOCAL,
-            root=settings.data / "stores" / LOCAL,
+            name=spec.name,
+            bucket=spec.name,
+            root=spec.path,
             public_url=settings.base_url,
             access_key=credentials.access_key,
             secret_key=credentials.secret_key,
+            shared=spec.shared,
             buffers=buffers,
         )
     )
 
 
-def _s3_store(settings: Settings, buffers: BufferBudget) -> S3Store:
-    credentials = None
-    if settings.s3_access_key_id and settings.s3_secret_access_key:
-        credentials = Credentials(settings.s3_access_key_id, settings.s3_secret_access_key.get_secret_value())
-    assert settings.s3_bucket is not None
+def _s3_store(settings: Settings, spec: S3Spec, buffers: BufferBudget) -> S3Store:
     return S3Store(
         S3StoreConfig(
-            name=S3,
-            bucket=settings.s3_bucket,
-            region=settings.s3_region,
-            endpoint_url=settings.s3_endpoint_url,
-            virtual_host=not settings.s3_uses_path_style,
-            prefix=settings.s3_prefix,
-            credentials=credentials,
-            encrypts_at_rest=settings.s3_asks_encryption,
+            name=spec.name,
+            bucket=spec.bucket,
+            region=spec.region,
+            endpoint_url=spec.endpoint_url,
+            public_endpoint_url=spec.public_endpoint_url,
+            virtual_host=not spec.path_style,
+            prefix=spec.prefix,
+            credentials=credentials_of(spec.credentials),
+            encrypts_at_rest=spec.encrypts_at_rest,
             scratch=settings.data / "scratch",
             buffers=buffers,
         )
@@ -185,6 +207,6 @@ def _s3_store(settings: Settings, buffers: BufferBudget) -> S3Store:
 
 
 async def _note_stores(database: Database, stores: Stores) -> None:
-    rows = [{"name": name, "kind": name} for name in stores.by_name]
+    rows = [{"name": name, "kind": spec.kind} for name, spec in stores.specs.items()]
     async with database.directory() as session:
         await session.execute(insert(StoreRow).values(rows).on_conflict_do_nothing())

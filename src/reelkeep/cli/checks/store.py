@@ -13,7 +13,7 @@ from reelkeep.clock import new_id
 from reelkeep.errors import ErrorCode, StoreError
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import SignsUrls, Store, TicketLimits
-from reelkeep.wiring import LOCAL
+from reelkeep.stores_config import LOCAL
 
 BYTES = b"RIFF reelkeep doctor was here"
 CONTENT_TYPE = "audio/wav"
