@@ -81,6 +81,8 @@ osd heartbeat grace = 60
 rgw data = $dir/out
 rgw frontends = beast endpoint=127.0.0.1:$port
 rgw crypt require ssl = false
+rgw crypt s3 kms backend = testing
+rgw crypt s3 kms encryption keys = reelkeep-test=$(head -c 32 /dev/urandom | base64)
 rgw enable ops log = false
 rgw relaxed region enforcement = true
 CONF
@@ -123,6 +125,13 @@ done
 
 timeout 60 radosgw-admin -n client.rgw user create --uid=test --display-name=test \
   --access-key="$access_key" --secret-key="$secret_key" >"$dir/out/user.out" 2>&1 || fail "user"
+# Storage classes; here they are only names: everything lies in the same memory.
+for class in STANDARD_IA GLACIER; do
+  timeout 60 radosgw-admin -n client.rgw zonegroup placement add --rgw-zonegroup=default \
+    --placement-id=default-placement --storage-class=$class >>"$dir/out/user.out" 2>&1 || fail "class $class"
+  timeout 60 radosgw-admin -n client.rgw zone placement add --rgw-zone=default --placement-id=default-placement \
+    --storage-class=$class --data-pool=default.rgw.buckets.data >>"$dir/out/user.out" 2>&1 || fail "class $class"
+done
 radosgw -n client.rgw -f >"$dir/out/gateway.out" 2>&1 &
 echo $! >"$dir/pid.gateway"
 for _ in $(seq 300); do

@@ -20,6 +20,7 @@ from pydantic import (
     SecretStr,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -34,6 +35,7 @@ from pydantic_settings import (
 
 from reelkeep.errors import ErrorCode, ReelkeepError
 from reelkeep.logs import LogFormat
+from reelkeep.settings_aliases import AliasRefused, AliasSource
 
 PREFIX = "REELKEEP_"
 ENV_FILE_VARIABLE = "REELKEEP_ENV_FILE"
@@ -203,6 +205,10 @@ class Settings(BaseSettings):
     download_expires_in_seconds: Seconds = Field(
         3600, le=604_800, description="Seconds a download link is good for."
     )
+    proxied_downloads_max: Count = Field(
+        100,
+        description="Downloads that may pass through one process at a time, for stores that give no links.",
+    )
     seal_seconds_max: Seconds = Field(
         20, description="Seconds `complete` may take; a longer seal is finished by a job."
     )
@@ -215,11 +221,15 @@ class Settings(BaseSettings):
         description="TOML file that describes further stores by name, and may say which is the primary and "
         "which the fallback one; docs/storage.md has an example.",
     )
+    local_path: FullPath | None = Field(
+        None, description="Folder of the store `local`. Without it: `stores/local` in the data folder."
+    )
     store: str = Field(
         "local",
         min_length=1,
         description="Where new recordings are kept: `local` is the data folder, `s3` is the bucket below; or "
-        "the name of a store in `REELKEEP_STORES_FILE`, whose `primary` counts when this is not set.",
+        "the name of a store in `REELKEEP_STORES_FILE`, whose `primary` counts when this is not set. "
+        "`STORAGE_TYPE=LOCAL|S3` and, with AWS credentials, `S3_BUCKET_NAME` are understood too.",
     )
     fallback_store: str | None = Field(
         None,
@@ -245,6 +255,38 @@ class Settings(BaseSettings):
         None,
         description="Ask for AES256 server-side encryption. Without it: yes on AWS, no when an "
         "endpoint is set.",
+    )
+
+    storage_disabled: bool = Field(
+        False,
+        description="Keep no new recordings: tickets are refused. One plain request is still analysed, and "
+        "its bytes go when the transcript is there. What is kept already plays on.",
+    )
+    backup_store: str | None = Field(
+        None,
+        description="Where backups go: the name of a store, or a folder (on another disk). Without it: "
+        "nowhere, unless `reelkeep backup --to` says so.",
+    )
+    backup_key_file: FullPath | None = Field(
+        None,
+        description="File with the key that encrypts backups, 64 hexadecimal digits; more lines are older "
+        "keys. Without it: one is made in the data folder; keep a copy of it elsewhere.",
+    )
+    backup_every_hours: Count | None = Field(
+        None,
+        le=24 * 366,
+        description="Hours between two backups that the worker makes by itself. Without it: it makes none.",
+    )
+    backup_with_blobs: bool = Field(
+        False,
+        description="Whether those backups also hold the bytes of recordings. Without it: only the database; "
+        "the bytes' second copies are the stores' matter.",
+    )
+    backup_keep_last: Count = Field(14, description="Backups that are kept; older ones are removed.")
+    backup_days_max: Count = Field(
+        30,
+        description="Days after which a backup is removed in any case, but never the newest: so long may "
+        "what was erased still be found in a backup.",
     )
 
     engine: str = Field(
@@ -358,6 +400,15 @@ class Settings(BaseSettings):
             raise ValueError("must name content types such as audio/*,video/mp4")
         return [item.lower() for item in types]
 
+    @field_validator("store")
+    @classmethod
+    def _configured(cls, store: str, info: ValidationInfo) -> str:
+        if info.data.get("stores_file") is None and store not in ("local", "s3"):
+            raise ValueError(
+                "must name a configured store; without REELKEEP_STORES_FILE those are local and s3"
+            )
+        return store
+
     @field_validator("s3_prefix")
     @classmethod
     def _prefix(cls, prefix: str) -> str:
@@ -381,11 +432,6 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> "Settings":
-        if self.stores_file is None and self.store not in ("local", "s3"):
-            raise ValueError(
-                f"REELKEEP_STORE: names the store {self.store!r}, which is not configured; without "
-                "REELKEEP_STORES_FILE the known ones are local and s3"
-            )
         if self.store == "s3" and not self.s3_bucket and self.stores_file is None:
             raise ValueError("REELKEEP_S3_BUCKET: must be set when REELKEEP_STORE is s3")
         if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
@@ -411,8 +457,9 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - its file is fixed too early
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not used
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags, then the environment, then the `.env` file of the moment."""
-        return init_settings, env_settings, DotEnvSettingsSource(settings_cls, env_file=env_file())
+        """Flags, then the environment, then the `.env` file of the moment, then both under other names."""
+        file = DotEnvSettingsSource(settings_cls, env_file=env_file())
+        return init_settings, env_settings, file, AliasSource(settings_cls, file.env_vars)
 
 
 def env_file() -> Path:
@@ -436,6 +483,8 @@ def load_settings(**flags: Any) -> Settings:
         details = error.errors(include_url=False, include_context=False)
         # Not chained: the original carries the values, secrets among them.
         raise _invalid(dict(_explain(detail, given) for detail in details)) from None
+    except AliasRefused as error:
+        raise _invalid({error.variable: error.problem}) from None
     except (OSError, UnicodeDecodeError) as error:
         raise _invalid({str(env_file()): f"cannot be read: {error}"}) from error
 
@@ -444,6 +493,14 @@ def variable_of(field: str) -> str:
     """The environment variable that sets a field."""
     alias = Settings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else f"{PREFIX}{field.upper()}"
+
+
+def _said_as(field: str) -> str:
+    """The variable that a field's value came from; its own where none was set."""
+    own, source = variable_of(field), DotEnvSettingsSource(Settings, env_file=env_file())
+    if field not in Settings.model_fields or os.environ.get(own) or source.env_vars.get(own.lower()):
+        return own
+    return AliasSource(Settings, source.env_vars).name_of(field) or own
 
 
 def is_secret(field: str) -> bool:
@@ -477,6 +534,6 @@ def _explain(detail: ErrorDetails, flags: dict[str, Any]) -> tuple[str, str]:
     place = str(detail["loc"][0])
     fields = [name for name in Settings.model_fields if place in (name, variable_of(name))]
     field = fields[0] if fields else place
-    name = f"--{field.replace('_', '-')}" if field in flags else variable_of(field)
+    name = f"--{field.replace('_', '-')}" if field in flags else _said_as(field)
     problem = problem[0].lower() + problem[1:]
     return name, problem if is_secret(field) else f"{problem} (it is {str(detail['input'])!r})"

@@ -9,7 +9,7 @@ SECTIONS = {
     "log_level": "Logs",
     "sign_in_days": "Signing in",
     "upload_size_bytes_max": "Uploads and downloads",
-    "store": "Store",
+    "stores_file": "Stores",
     "engine": "Speech",
     "media_seconds_max": "Media",
     "worker_media_concurrency": "Worker",

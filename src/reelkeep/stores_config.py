@@ -25,8 +25,10 @@ from pydantic import (
     model_validator,
 )
 
+from reelkeep.cdn_config import CdnSpec
 from reelkeep.errors import ErrorCode, ReelkeepError
 from reelkeep.settings import Bytes, Count, FullPath, Settings
+from reelkeep.stores_prices import PriceTable
 from reelkeep.stores_services import SERVICES, Service, ServiceName
 
 LOCAL, S3 = "local", "s3"
@@ -66,10 +68,10 @@ class StoreSpec(BaseModel):
     requests_at_once_max: Count = 16
     #: Bytes in a second that one process may move here; none is no limit.
     bytes_per_second_max: Bytes | None = None
-    #: What lies in front of the store; read by who signs download URLs.
-    cdn: dict[str, Any] = Field(default_factory=dict)
+    #: The CDN that lies in front of the store; download URLs are then the CDN's.
+    cdn: CdnSpec | None = None
     #: What storage, requests and transfer cost; read by who counts cost.
-    prices: dict[str, Any] = Field(default_factory=dict)
+    prices: PriceTable | None = None
     #: The preset or template of its keys; read by who builds keys.
     keys: str | dict[str, Any] | None = None
 
@@ -123,6 +125,10 @@ class LocalSpec(StoreSpec):
     def _only_what_folders_can(self) -> "LocalSpec":
         if self.encryption != "none" or self.storage_classes or self.prefix:
             raise ValueError("a local store has no encryption, storage_classes or prefix of its own")
+        if self.cdn is not None and not self.cdn.hands_on_signatures:
+            raise ValueError(
+                "a CDN has no access of its own to a local store: set hands_on_signatures = true in its cdn"
+            )
         return self
 
 
@@ -202,7 +208,7 @@ def configured_stores(settings: Settings) -> StoresConfig:
     Raises `ReelkeepError` (`SETTINGS_INVALID`) with one line for each wrong value; secrets are never shown.
     """
     document = _read(settings.stores_file) if settings.stores_file else {}
-    specs: dict[str, StoreSpec] = {LOCAL: LocalSpec(name=LOCAL, path=settings.data / "stores" / LOCAL)}
+    specs: dict[str, StoreSpec] = {LOCAL: LocalSpec(name=LOCAL, path=_local_path(settings))}
     if settings.s3_bucket:
         specs[S3] = spec_of_settings(settings)
     if settings.stores_file:
@@ -219,6 +225,7 @@ def configured_stores(settings: Settings) -> StoresConfig:
         primary = str(document.get("primary") or primary)
     fallback = settings.fallback_store or document.get("fallback")
     _check_names(settings, specs, {"primary": primary, "fallback": fallback})
+    _check_currencies(settings, specs)
     return StoresConfig(MappingProxyType(specs), primary, fallback)
 
 
@@ -236,6 +243,10 @@ def spec_of_settings(settings: Settings) -> S3Spec:
         "encryption": "AES256" if settings.s3_asks_encryption else "none",
     }
     return S3Spec.model_validate(given)
+
+
+def _local_path(settings: Settings) -> Path:
+    return settings.local_path or settings.data / "stores" / LOCAL
 
 
 def _check_names(settings: Settings, specs: Mapping[str, StoreSpec], named: dict[str, Any]) -> None:
@@ -257,6 +268,19 @@ def _check_names(settings: Settings, specs: Mapping[str, StoreSpec], named: dict
                 for what, why in wrong.items()
             },
         )
+
+
+def _check_currencies(settings: Settings, specs: Mapping[str, StoreSpec]) -> None:
+    """Sums over stores are told, so all prices are in one currency."""
+    named = {name: spec.prices.currency for name, spec in specs.items() if spec.prices}
+    first = next(iter(named.values()), None)
+    others = {
+        f"stores.{name}.prices.currency": f"is {currency} and another store's is {first}; use one for all"
+        for name, currency in named.items()
+        if currency != first
+    }
+    if others:
+        raise _invalid(settings.stores_file or Path("the settings"), others)
 
 
 def _pair(key: str | None, secret: SecretStr | None, file: Path | None) -> tuple[str, SecretStr] | None:
@@ -333,13 +357,13 @@ def _spec(
         return {}
     given = {**_filled(section, place, problems), "name": name, "kind": kind}
     if name == LOCAL:
-        given.setdefault("path", settings.data / "stores" / LOCAL)
+        given.setdefault("path", _local_path(settings))
     try:
         return {name: models[kind].model_validate(given)}
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_context=False, include_input=False):
             where = ".".join(str(part) for part in (place, *detail["loc"]))
-            problems[where] = detail["msg"].removeprefix("Value error, ")
+            problems.setdefault(where, detail["msg"].removeprefix("Value error, "))
         return {}
 
 

@@ -310,3 +310,27 @@ async def test_a_read_left_early_holds_nothing(store: Store) -> None:
 async def test_a_check_passes_and_leaves_nothing(store: Store) -> None:
     await store.check()
     assert await keys(store) == []
+
+
+async def test_a_class_is_kept_as_a_fact_and_copies_take_another(store: Store) -> None:
+    put_in = await store.put("a", pieces(b"sound"), storage_class="STANDARD_IA")
+    assert put_in.storage_class == (await store.head("a")).storage_class == "STANDARD_IA"
+    copied = await store.copy("a", "b", storage_class="GLACIER")
+    assert copied.storage_class == (await store.head("b")).storage_class == "GLACIER"
+    classes = {facts.key: facts.storage_class async for facts in store.list_objects()}
+    assert classes == {"a": "STANDARD_IA", "b": "GLACIER"}
+
+
+async def test_without_a_class_bytes_lie_in_the_stores_own(store: Store) -> None:
+    own = (await put(store, "a")).storage_class
+    assert own in ("", "STANDARD")
+    await store.put("b", pieces(b"sound"), storage_class="STANDARD_IA")
+    assert (await store.copy("b", "c")).storage_class == own
+
+
+async def test_an_object_is_moved_to_another_class_by_copying_it_onto_itself(store: Store) -> None:
+    await put(store, "a", SOUND)
+    await store.copy("a", "a", storage_class="STANDARD_IA")
+    facts = await store.head("a")
+    assert (facts.storage_class, facts.content_type) == ("STANDARD_IA", "audio/mp4")
+    assert await whole(store, "a") == SOUND

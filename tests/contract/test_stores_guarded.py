@@ -65,7 +65,7 @@ class Unsteady(MemoryStore):
             yield piece
             self.fail()
 
-    async def copy(self, source_key: str, target_key: str) -> ObjectFacts:
+    async def copy(self, source_key: str, target_key: str, **facts: Any) -> ObjectFacts:
         facts = await super().copy(source_key, target_key)
         self.fail()
         return facts

@@ -16,6 +16,7 @@ from reelkeep.stores import s3_errors
 from reelkeep.stores.protocol import TicketLimits
 from reelkeep.stores.s3 import S3Store, S3StoreConfig
 from reelkeep.stores.s3_copy import copy_object
+from reelkeep.stores.s3_encryption import AES256
 from reelkeep.stores.signer import Credentials
 from tests.fixtures.ceph import Ceph
 from tests.fixtures.wire import form_body
@@ -32,7 +33,7 @@ def config(ceph: Ceph, ceph_bucket: str) -> S3StoreConfig:
         endpoint_url=ceph.endpoint_url,
         prefix="reelkeep/",
         credentials=Credentials(ceph.access_key, ceph.secret_key),
-        encrypts_at_rest=False,
+        encryption=None,
         retries_max=0,
         idle_timeout_seconds=20.0,
     )
@@ -189,7 +190,7 @@ async def test_a_list_of_several_pages_is_whole(config: S3StoreConfig, ceph: Cep
 
 
 async def test_tickets_and_links_work_below_a_prefix(config: S3StoreConfig) -> None:
-    store = S3Store(replace(config, encrypts_at_rest=True))
+    store = S3Store(replace(config, encryption=AES256))
     limits = TicketLimits("incoming/a", "audio/mp4", 60, 1000)
     post, put = store.ticket_post(limits), store.ticket_put(limits)
     assert post.fields["x-amz-server-side-encryption"] == "AES256"

@@ -35,7 +35,7 @@ from reelkeep.stores.signer import Credentials
 given = json.loads(sys.argv[1])
 row, body = Path(given["row"]), random.Random(7).randbytes(given["size"])
 config = S3StoreConfig("s3", given["bucket"], endpoint_url=given["url"], scratch=row.parent,
-                       credentials=Credentials(*given["keys"]), encrypts_at_rest=False)
+                       credentials=Credentials(*given["keys"]), encryption=None)
 
 def keep(notes):
     fresh = row.with_suffix(".new")

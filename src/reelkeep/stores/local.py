@@ -1,7 +1,7 @@
 """The local store: objects are files under one folder, and clients reach them over our own S3 wire."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -90,6 +90,7 @@ class LocalStore(TakesPartsInFiles, GrowsInFiles):
         content_type: str | None = None,
         expected: ExpectedBytes | None = None,
         only_if: OnlyIf = ALWAYS,
+        storage_class: str | None = None,
     ) -> LocalWriter[ObjectFacts]:
         """Write an object piece by piece; without `commit` nothing is kept.
 
@@ -101,7 +102,9 @@ class LocalStore(TakesPartsInFiles, GrowsInFiles):
             self._config.buffers,
             key=key,
             expected=expected or ExpectedBytes(),
-            publish=object_publisher(self._folder, check_key(key), content_type, only_if),
+            publish=object_publisher(
+                self._folder, check_key(key), content_type, only_if, storage_class=storage_class or ""
+            ),
         )
 
     @asynccontextmanager
@@ -126,10 +129,13 @@ class LocalStore(TakesPartsInFiles, GrowsInFiles):
         content_type: str | None = None,
         size_bytes: int | None = None,
         sha256: str | None = None,
+        storage_class: str | None = None,
     ) -> ObjectFacts:
         """Write an object whole and durably; see `Store.put`."""
         expected = ExpectedBytes(size_bytes=size_bytes, sha256=sha256)
-        async with self.writer(key, content_type=content_type, expected=expected) as writer:
+        async with self.writer(
+            key, content_type=content_type, expected=expected, storage_class=storage_class
+        ) as writer:
             async for piece in body:
                 await writer.write(piece)
             return await writer.commit()
@@ -145,10 +151,38 @@ class LocalStore(TakesPartsInFiles, GrowsInFiles):
             async for piece in reader.pieces(start, end):
                 yield piece
 
-    async def copy(self, source_key: str, target_key: str) -> ObjectFacts:
+    async def copy(
+        self, source_key: str, target_key: str, *, storage_class: str | None = None
+    ) -> ObjectFacts:
         """Give the source's bytes a second name; they are not read."""
         check_key(target_key)
-        return await in_thread(self._pool, self._config.root, self._folder.copy, source_key, target_key)
+        return await in_thread(
+            self._pool,
+            self._config.root,
+            self._folder.copy,
+            source_key,
+            target_key,
+            storage_class=storage_class or "",
+        )
+
+    async def copy_described(
+        self, source_key: str, target_key: str, description: Mapping[str, str]
+    ) -> ObjectFacts:
+        """The same, with these facts in the file beside the bytes."""
+        check_key(target_key)
+        return await in_thread(
+            self._pool,
+            self._config.root,
+            self._folder.copy,
+            source_key,
+            target_key,
+            description=dict(description),
+        )
+
+    async def description_of(self, key: str) -> dict[str, str]:
+        """The facts that an object carries."""
+        record = await in_thread(self._pool, self._config.root, self._folder.read, key)
+        return dict(record.description)
 
     async def delete(self, key: str) -> None:
         """Remove an object; nothing happens where there is none."""

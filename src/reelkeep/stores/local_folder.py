@@ -19,9 +19,9 @@ import shutil
 import stat
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -48,6 +48,8 @@ class Record:
     data: Path
     #: The multipart upload that made it, so that completing one twice is told from another.
     upload_id: str | None = None
+    #: What its writer told of it.
+    description: Mapping[str, str] = field(default_factory=dict)
 
 
 #: Called with the facts of what a key holds (None: nothing) right before it is replaced; may raise.
@@ -96,8 +98,10 @@ class LocalFolder:
                 modified_at=datetime.fromisoformat(record["modified_at"]),
                 sha256=record["sha256"],
                 md5=record["md5"],
+                storage_class=record.get("storage_class", ""),
             )
-            return Record(facts, path.parent / record["data"], record.get("upload_id"))
+            told = record.get("description") or {}
+            return Record(facts, path.parent / record["data"], record.get("upload_id"), told)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ObjectNotFound(f"There is no object {key!r} in {self.root}.", key=key) from error
         except (ValueError, KeyError, TypeError) as error:
@@ -129,13 +133,29 @@ class LocalFolder:
         """Give the bytes of a fsynced file that stays where it is a second name, as the object of `facts`."""
         self._commit(facts, partial(_link, file))
 
-    def copy(self, source_key: str, target_key: str) -> ObjectFacts:
-        """Give the source's present bytes a second name, with facts of their own."""
+    def copy(
+        self,
+        source_key: str,
+        target_key: str,
+        *,
+        storage_class: str = "",
+        description: Mapping[str, str] | None = None,
+    ) -> ObjectFacts:
+        """Give the source's present bytes a second name, with facts of their own.
+
+        A description that is not given anew is the source's.
+        """
         for _ in range(RACES_MAX):
             source = self.read(source_key)
-            facts = replace(source.facts, key=target_key, modified_at=datetime.now(UTC))
+            facts = replace(
+                source.facts,
+                key=target_key,
+                modified_at=datetime.now(UTC),
+                storage_class=storage_class,
+            )
             try:
-                self._commit(facts, partial(_link, source.data))
+                told = source.description if description is None else description
+                self._commit(facts, partial(_link, source.data), description=told)
             except FileNotFoundError:
                 continue  # the source was replaced or removed since its facts were read
             return facts
@@ -203,12 +223,13 @@ class LocalFolder:
         place_data: Callable[[Path], object],
         check_before_commit: CheckBeforeCommit = nothing_to_check,
         upload_id: str | None = None,
+        description: Mapping[str, str] | None = None,
     ) -> None:
         path = self._facts_path(facts.key)
         data = path.with_name(f"{path.name.removesuffix(FACTS)}.{secrets.token_hex(16)}{BYTES}")
         with self.locked(facts.key):
             old = self._record_of(facts.key)
-            written = self._write_facts(facts, data.name, upload_id)
+            written = self._write_facts(facts, data.name, upload_id, description)
             try:
                 _in_folder(path.parent, lambda: place_data(data))
                 if old is not None:
@@ -224,7 +245,13 @@ class LocalFolder:
             if old is not None:
                 old.data.unlink(missing_ok=True)
 
-    def _write_facts(self, facts: ObjectFacts, data_name: str, upload_id: str | None) -> Path:
+    def _write_facts(
+        self,
+        facts: ObjectFacts,
+        data_name: str,
+        upload_id: str | None,
+        description: Mapping[str, str] | None,
+    ) -> Path:
         record = {
             "key": facts.key,
             "data": data_name,
@@ -236,8 +263,12 @@ class LocalFolder:
         }
         if facts.etag != facts.md5:
             record["etag"] = facts.etag
+        if facts.storage_class:
+            record["storage_class"] = facts.storage_class
         if upload_id is not None:
             record["upload_id"] = upload_id
+        if description:
+            record["description"] = dict(description)
         return self.write_json(record)
 
     def write_json(self, record: dict[str, Any]) -> Path:

@@ -11,7 +11,12 @@ from reelkeep.stores.protocol import ObjectFacts
 
 
 def object_publisher(
-    folder: LocalFolder, key: str, content_type: str | None, only_if: OnlyIf
+    folder: LocalFolder,
+    key: str,
+    content_type: str | None,
+    only_if: OnlyIf,
+    *,
+    storage_class: str = "",
 ) -> Publish[ObjectFacts]:
     """How a writer's file becomes the object under `key`, unless what is there forbids it."""
 
@@ -24,6 +29,7 @@ def object_publisher(
             modified_at=datetime.now(UTC),
             sha256=written.sha256,
             md5=written.md5,
+            storage_class=storage_class,
         )
 
         def check(present: ObjectFacts | None) -> None:

@@ -1,8 +1,8 @@
 """A store in memory, for tests and for trying things out: whole objects, forgotten at the end."""
 
 import hashlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from reelkeep.errors import ObjectNotFound
@@ -19,6 +19,7 @@ _PIECE_BYTES = 64 * 1024
 class _Object:
     facts: ObjectFacts
     body: bytes
+    description: Mapping[str, str] = field(default_factory=dict)
 
 
 class MemoryStore(MemoryParts, MemoryGrowth):
@@ -53,6 +54,7 @@ class MemoryStore(MemoryParts, MemoryGrowth):
         content_type: str | None = None,
         size_bytes: int | None = None,
         sha256: str | None = None,
+        storage_class: str | None = None,
     ) -> ObjectFacts:
         """Keep an object once its whole body has come; see `Store.put`."""
         check_key(key)
@@ -68,7 +70,9 @@ class MemoryStore(MemoryParts, MemoryGrowth):
         if sha256 is not None and found != sha256:
             raise wrong_bytes(key, "sha256", sha256, found)
         md5 = hashlib.md5(whole, usedforsecurity=False).hexdigest()
-        facts = ObjectFacts(key, len(whole), content_type, md5, datetime.now(UTC), found, md5)
+        facts = ObjectFacts(
+            key, len(whole), content_type, md5, datetime.now(UTC), found, md5, storage_class or ""
+        )
         return self._keep(facts, whole)
 
     async def head(self, key: str) -> ObjectFacts:
@@ -82,12 +86,31 @@ class MemoryStore(MemoryParts, MemoryGrowth):
         for at in range(start, end, _PIECE_BYTES):
             yield body[at : min(at + _PIECE_BYTES, end)]
 
-    async def copy(self, source_key: str, target_key: str) -> ObjectFacts:
+    async def copy(
+        self, source_key: str, target_key: str, *, storage_class: str | None = None
+    ) -> ObjectFacts:
         """Keep the source's bytes under a second key."""
         source = self._find(source_key)
-        facts = replace(source.facts, key=check_key(target_key), modified_at=datetime.now(UTC))
-        self._objects[target_key] = _Object(facts, source.body)
+        facts = replace(
+            source.facts,
+            key=check_key(target_key),
+            modified_at=datetime.now(UTC),
+            storage_class=storage_class or "",
+        )
+        self._objects[target_key] = _Object(facts, source.body, source.description)
         return facts
+
+    async def copy_described(
+        self, source_key: str, target_key: str, description: Mapping[str, str]
+    ) -> ObjectFacts:
+        """Keep the source's bytes under a second key, with these facts beside them."""
+        facts = await self.copy(source_key, target_key)
+        self._objects[target_key] = replace(self._objects[target_key], description=dict(description))
+        return facts
+
+    async def description_of(self, key: str) -> dict[str, str]:
+        """The facts that an object carries."""
+        return dict(self._find(key).description)
 
     async def delete(self, key: str) -> None:
         """Forget an object; nothing happens where there is none."""

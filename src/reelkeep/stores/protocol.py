@@ -10,7 +10,7 @@ The contract, for every method of every store:
 - What a service cannot do is data (`Abilities`), and an optional ability is a Protocol of its own.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,14 +32,22 @@ class ObjectFacts:
     #: Lower-case hex, only when one process saw all bytes in order; never guessed.
     sha256: str | None = None
     md5: str | None = None
+    #: What the service calls the class that the bytes lie in; empty where the store has no classes.
+    storage_class: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
     """How this store differs from Amazon S3, as data."""
 
-    #: A ticket asks for `x-amz-server-side-encryption: AES256`.
+    #: A ticket asks for `x-amz-server-side-encryption`.
     encrypts_at_rest: bool = False
+    #: Takes a form by POST policy; otherwise `ticket_post` gives a presigned PUT.
+    post_policy: bool = True
+    #: Refuses bytes whose SHA-256 is not the one that a ticket carries.
+    checksums: bool = True
+    #: What it has taken is proved: it has compared the bytes with a digest that was computed while sending.
+    proves_writes: bool = False
     #: Every process of this installation sees the same bytes (S3: yes; a folder of one machine: no).
     shared: bool = True
 
@@ -93,12 +101,15 @@ class Store(Protocol):
         content_type: str | None = None,
         size_bytes: int | None = None,
         sha256: str | None = None,
+        storage_class: str | None = None,
     ) -> ObjectFacts:
         """Write an object whole and durably, replacing any older one in one step.
 
         `size_bytes` and `sha256` are checked when given: a short, long or different body raises
         `WrongBytes` and leaves the key as it was. On return the bytes are fsynced (local) or confirmed
         by the service (S3). The body is never held whole in memory. The facts carry `sha256`.
+        `storage_class` is one of the service's own (None: what it takes by itself); memory and folders keep
+        its name as a fact, and a class that the service does not know raises `StoreRefused`.
         """
         ...
 
@@ -114,10 +125,13 @@ class Store(Protocol):
         """
         ...
 
-    async def copy(self, source_key: str, target_key: str) -> ObjectFacts:
+    async def copy(
+        self, source_key: str, target_key: str, *, storage_class: str | None = None
+    ) -> ObjectFacts:
         """Copy inside the store, without the bytes passing through this process; the source stays.
 
-        Of two writers of the source, the target is one's bytes or the other's, whole.
+        Of two writers of the source, the target is one's bytes or the other's, whole. `storage_class` as for
+        `put`; a copy of an object onto itself into another class changes its class.
         """
         ...
 
@@ -170,6 +184,36 @@ class SignsUrls(Protocol):
     @property
     def client_origin(self) -> str:
         """Scheme, host and port that a browser meets, for the page's content security policy."""
+        ...
+
+
+@runtime_checkable
+class CarriesFacts(Protocol):
+    """A store whose objects carry a few facts beside their bytes: plain ASCII, under names of a-z and -."""
+
+    async def copy_described(
+        self, source_key: str, target_key: str, description: Mapping[str, str]
+    ) -> ObjectFacts:
+        """As `Store.copy`; the new object carries these facts, and none of the source's."""
+        ...
+
+    async def description_of(self, key: str) -> dict[str, str]:
+        """The facts that an object carries; empty where it has none. Or `ObjectNotFound`."""
+        ...
+
+
+@runtime_checkable
+class CopiesAcross(Protocol):
+    """A store that can take an object from another one without the bytes passing through this process."""
+
+    def can_copy_from(self, other: Store) -> bool:
+        """Whether both lie in one service, under the same credentials."""
+        ...
+
+    async def copy_from(
+        self, other: Store, source_key: str, target_key: str, *, storage_class: str | None = None
+    ) -> ObjectFacts:
+        """Copy an object of `other` to a key of this store; raises as `Store.copy`."""
         ...
 
 

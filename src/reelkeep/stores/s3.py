@@ -1,7 +1,7 @@
 """The S3 store: Amazon S3 and every service that speaks like it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,17 +25,17 @@ from reelkeep.stores.protocol import (
     Ticket,
     TicketLimits,
 )
-from reelkeep.stores.s3_config import S3StoreConfig, default_credentials
-from reelkeep.stores.s3_copy import copy_object
+from reelkeep.stores.s3_config import S3StoreConfig
+from reelkeep.stores.s3_copy import DESCRIPTION, class_header, copy_object
 from reelkeep.stores.s3_growing import GrowthTools
 from reelkeep.stores.s3_growth import S3Growth
 from reelkeep.stores.s3_notes import S3Notes, growing_key
 from reelkeep.stores.s3_parts import S3Parts
-from reelkeep.stores.s3_put import put_object
+from reelkeep.stores.s3_put import PART_BYTES, put_object
 from reelkeep.stores.s3_requests import S3Requests
 from reelkeep.stores.s3_spool import Scratch
 from reelkeep.stores.s3_tails import S3Tails
-from reelkeep.stores.signer import Credentials, Signer
+from reelkeep.stores.signer import Signer
 from reelkeep.stores.tickets import SignedAccess
 
 __all__ = ["S3Store", "S3StoreConfig"]
@@ -48,13 +48,12 @@ _CREDENTIALS_KEPT = timedelta(minutes=15)
 class S3Store:
     """A `Store` in a bucket of an S3 service, which also signs URLs, takes parts and grows objects."""
 
+    #: Longer bodies are put in several requests.
+    put_part_bytes = PART_BYTES
+
     def __init__(self, config: S3StoreConfig, clock: Clock | None = None) -> None:
         self._config = config
-        given = config.credentials
-        if given is None:
-            self._credentials = default_credentials()
-        else:
-            self._credentials = (lambda: given) if isinstance(given, Credentials) else given
+        self._credentials = config.overlapping_credentials()
         clock = clock or SystemClock()
         signer = Signer(config.endpoint(), config.region, self._credentials, clock)
         public = Signer(config.endpoint(public=True), config.region, self._credentials, clock)
@@ -64,14 +63,22 @@ class S3Store:
             connect_seconds=config.connect_timeout_seconds,
             idle_seconds=config.idle_timeout_seconds,
             copy_seconds=config.copy_timeout_seconds,
+            overlapping=self._credentials,
         )
-        self._access = SignedAccess(public, config.bucket, config.prefix, encrypts=config.encrypts_at_rest)
+        self._access = SignedAccess(
+            public,
+            config.bucket,
+            config.prefix,
+            encryption_headers=config.encryption_headers,
+            checksums=config.checksums,
+        )
         self._scratch = Scratch(config.scratch)
         self._parts = S3Parts(
             self._requests, headers=config.encryption_headers, page_entries_max=config.page_entries_max
         )
         self._growth = S3Growth(self._growth_tools())
         self._data = self._open_data()
+        self._data_credentials = 0
 
     @property
     def name(self) -> str:
@@ -85,8 +92,13 @@ class S3Store:
 
     @property
     def abilities(self) -> Abilities:
-        """Every process sees it; whether it encrypts is configured."""
-        return Abilities(encrypts_at_rest=self._config.encrypts_at_rest, shared=True)
+        """Every process sees it; what the service cannot do is configured."""
+        return Abilities(
+            encrypts_at_rest=self._config.encryption is not None,
+            post_policy=self._config.post_policy,
+            checksums=self._config.checksums,
+            shared=True,
+        )
 
     async def put(
         self,
@@ -96,17 +108,21 @@ class S3Store:
         content_type: str | None = None,
         size_bytes: int | None = None,
         sha256: str | None = None,
+        storage_class: str | None = None,
     ) -> ObjectFacts:
         """Write an object whole, confirmed by the service; see `Store.put`."""
-        written, digest = await put_object(
-            self._data,
-            self.bucket,
-            self._full(key),
-            body,
-            content_type=content_type,
-            size_bytes=size_bytes,
-            sha256=sha256,
-        )
+        full, data = self._full(key), await self._settled_data()
+        with self._credentials.doubted():
+            written, digest = await put_object(
+                data,
+                self.bucket,
+                full,
+                body,
+                content_type=content_type,
+                size_bytes=size_bytes,
+                sha256=sha256,
+                storage_class=storage_class,
+            )
         return replace(await self.head(key), size_bytes=written, sha256=digest)
 
     async def head(self, key: str) -> ObjectFacts:
@@ -137,7 +153,9 @@ class S3Store:
                 f"The S3 service ended {key!r} in {self.bucket!r} {wanted} bytes early.", key=key
             )
 
-    async def copy(self, source_key: str, target_key: str) -> ObjectFacts:
+    async def copy(
+        self, source_key: str, target_key: str, *, storage_class: str | None = None
+    ) -> ObjectFacts:
         """Copy inside the service, in parts when it is large."""
         target = self._full(target_key)
         source = await self._requests.head(self._full(source_key))
@@ -145,11 +163,36 @@ class S3Store:
             self._requests,
             source,
             target,
-            headers=self._config.encryption_headers,
+            headers=self._config.encryption_headers | class_header(storage_class, source),
             whole_bytes_max=self._config.copy_whole_bytes_max,
             part_bytes=self._config.copy_part_bytes,
         )
         return await self.head(target_key)
+
+    async def copy_described(
+        self, source_key: str, target_key: str, description: Mapping[str, str]
+    ) -> ObjectFacts:
+        """The same, with these facts as the new object's metadata."""
+        source = await self._requests.head(self._full(source_key))
+        await copy_object(
+            self._requests,
+            source,
+            self._full(target_key),
+            headers=self._config.encryption_headers,
+            whole_bytes_max=self._config.copy_whole_bytes_max,
+            part_bytes=self._config.copy_part_bytes,
+            description=description,
+        )
+        return await self.head(target_key)
+
+    async def description_of(self, key: str) -> dict[str, str]:
+        """The facts that an object carries as metadata."""
+        headers = (await self._requests.send("HEAD", self._full(key))).headers
+        return {
+            name.removeprefix(DESCRIPTION): value
+            for name, value in headers.items()
+            if name.startswith(DESCRIPTION)
+        }
 
     async def delete(self, key: str) -> None:
         """Remove an object; nothing happens where there is none."""
@@ -168,8 +211,9 @@ class S3Store:
     async def check(self) -> None:
         """Write, read and remove a small object."""
         key = self._full(f"check/{token_hex(8)}")
+        data = await self._settled_data()
         with s3_errors.translated(self.bucket, key):
-            await obstore.put_async(self._data, key, b"ok", use_multipart=False)
+            await obstore.put_async(data, key, b"ok", use_multipart=False)
         await self._requests.head(key)
         await self._requests.send("DELETE", key)
 
@@ -179,8 +223,8 @@ class S3Store:
         self._scratch.close()
 
     def ticket_post(self, limits: TicketLimits) -> Ticket:
-        """A POST form (S3 POST policy) with which a client may write one object."""
-        return self._access.post(limits)
+        """A POST form with which a client may write one object; a presigned PUT where it takes none."""
+        return self._access.post(limits) if self._config.post_policy else self._access.put(limits)
 
     def ticket_put(self, limits: TicketLimits) -> Ticket:
         """A presigned PUT; its fields are headers to be sent as they are."""
@@ -278,9 +322,10 @@ class S3Store:
         """The service's answer, or None when the range begins past the end."""
         span: Any = (start, end) if end is not None else {"offset": start}
         options: Any = {} if start == 0 and end is None else {"range": span}
+        data = await self._settled_data()
         try:
-            with s3_errors.translated(self.bucket, full):
-                return await obstore.get_async(self._data, full, options=options)
+            with self._credentials.doubted(), s3_errors.translated(self.bucket, full):
+                return await obstore.get_async(data, full, options=options)
         except StoreRefused as error:
             # Services answer 416 to a range past the end, and to any range of nothing.
             if error.details.get("status") == 416:
@@ -296,8 +341,8 @@ class S3Store:
             "endpoint": f"{endpoint.origin(config.bucket)}{endpoint.path_prefix}",
             "virtual_hosted_style_request": virtual,
         }
-        if config.encrypts_at_rest:
-            options["server_side_encryption"] = "AES256"
+        if config.encryption is not None:
+            options |= config.encryption.obstore_options
         return Obstore(
             config.bucket,
             **options,
@@ -314,6 +359,13 @@ class S3Store:
                 "retry_timeout": timedelta(seconds=config.retry_timeout_seconds),
             },
         )
+
+    async def _settled_data(self) -> Obstore:
+        """What moves bytes, with credentials that the service takes; it keeps those it was opened with."""
+        taken = await self._requests.settle_credentials()
+        if taken != self._data_credentials:
+            self._data, self._data_credentials = self._open_data(), taken
+        return self._data
 
     async def _provide(self) -> Any:
         current = await asyncio.to_thread(self._credentials)

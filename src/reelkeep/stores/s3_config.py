@@ -8,8 +8,10 @@ from typing import Any
 
 from reelkeep.errors import StoreRefused
 from reelkeep.stores.buffering import BufferBudget
+from reelkeep.stores.credentials import Overlapping
 from reelkeep.stores.patience import Patience
 from reelkeep.stores.s3_copy import COPY_WHOLE_BYTES_MAX
+from reelkeep.stores.s3_encryption import AES256, Encryption
 from reelkeep.stores.signer import Credentials, Endpoint
 
 
@@ -30,8 +32,13 @@ class S3StoreConfig:
     prefix: str = ""
     #: None: the default chain of boto3 (environment, shared files, roles).
     credentials: Credentials | Callable[[], Credentials] | None = field(default=None, repr=False)
-    #: Ask the service for AES256; off for services that refuse the header.
-    encrypts_at_rest: bool = True
+    #: The older ones, while keys are rotated; used where the service refuses `credentials`.
+    previous_credentials: Credentials | None = field(default=None, repr=False)
+    #: What the service is asked to encrypt with; None where it does so by itself, or refuses the header.
+    encryption: Encryption | None = AES256
+    #: Whether the service takes forms by POST policy, and compares `x-amz-checksum-sha256`.
+    post_policy: bool = True
+    checksums: bool = True
     connect_timeout_seconds: float = 5.0
     #: How long the service may be silent within a request.
     idle_timeout_seconds: float = 60.0
@@ -60,11 +67,20 @@ class S3StoreConfig:
     @property
     def encryption_headers(self) -> dict[str, str]:
         """What a request that makes an object carries."""
-        return {"x-amz-server-side-encryption": "AES256"} if self.encrypts_at_rest else {}
+        return self.encryption.headers if self.encryption else {}
+
+    def overlapping_credentials(self) -> Overlapping:
+        """The credentials to use, in the order in which they are tried."""
+        given = (self.credentials or default_credentials(), self.previous_credentials)
+        return Overlapping(*(_finder(credentials) for credentials in given if credentials is not None))
 
 
-def default_credentials() -> Callable[[], Credentials]:
-    """The default chain of boto3: environment, shared files, container and instance roles.
+def _finder(credentials: Credentials | Callable[[], Credentials]) -> Callable[[], Credentials]:
+    return (lambda: credentials) if isinstance(credentials, Credentials) else credentials
+
+
+def default_credentials(profile: str | None = None) -> Callable[[], Credentials]:
+    """The default chain of boto3: environment, shared files, container and instance roles; or one profile.
 
     The chain is searched at the first call, which may ask the network; its credentials renew themselves.
     """
@@ -74,7 +90,7 @@ def default_credentials() -> Callable[[], Credentials]:
         if not found:
             import boto3  # noqa: PLC0415 - half a second that only this chain needs
 
-            found.append(boto3.Session().get_credentials())
+            found.append(_search(boto3, profile))
         if found[0] is None:
             found.clear()
             raise StoreRefused(
@@ -85,3 +101,12 @@ def default_credentials() -> Callable[[], Credentials]:
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     return current
+
+
+def _search(boto3: Any, profile: str | None) -> Any:
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - as boto3
+
+    try:
+        return boto3.Session(profile_name=profile).get_credentials()
+    except BotoCoreError as error:
+        raise StoreRefused(f"No credentials for S3 were found: {error}.") from error

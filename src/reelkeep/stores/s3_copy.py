@@ -7,13 +7,27 @@ from contextlib import suppress
 from reelkeep.errors import StoreError, StoreUnavailable
 from reelkeep.stores.protocol import ObjectFacts
 from reelkeep.stores.s3_parts import completion
-from reelkeep.stores.s3_requests import S3Requests
+from reelkeep.stores.s3_requests import STANDARD, S3Requests
 from reelkeep.stores.signer import encode_path
 
 #: The largest object that S3 copies in one request.
 COPY_WHOLE_BYTES_MAX = 5 * 1024**3
+#: How the headers begin that carry facts of an object.
+DESCRIPTION = "x-amz-meta-reelkeep-"
 #: Parts in flight at once.
 _PARTS_AT_ONCE = 4
+
+
+def class_header(storage_class: str | None, source: ObjectFacts) -> dict[str, str]:
+    """What asks for a class; some services (Ceph) take the source's where Amazon S3 takes its own."""
+    if storage_class is None and source.storage_class == STANDARD:
+        return {}
+    return {"x-amz-storage-class": storage_class or STANDARD}
+
+
+def described(description: Mapping[str, str]) -> dict[str, str]:
+    """The headers that carry facts of an object."""
+    return {DESCRIPTION + name: value for name, value in description.items()}
 
 
 async def copy_object(
@@ -24,12 +38,20 @@ async def copy_object(
     headers: Mapping[str, str],
     whole_bytes_max: int,
     part_bytes: int,
+    description: Mapping[str, str] | None = None,
 ) -> None:
-    """Copy an object of the same bucket; `headers` go to the request that makes the new object."""
-    if source.size_bytes <= whole_bytes_max:
-        await requests.send("PUT", target_key, headers={**_origin(requests, source), **headers}, long=True)
-        return
+    """Copy an object of the same bucket; `headers` go to the request that makes the new object.
+
+    With a `description` the copy carries that, else what the source carries.
+    """
     kept = {"content-type": source.content_type} if source.content_type else {}
+    if description is not None:
+        headers = {**headers, **described(description)}
+    if source.size_bytes <= whole_bytes_max:
+        anew = {} if description is None else {**kept, "x-amz-metadata-directive": "REPLACE"}
+        headers = {**_origin(requests, source), **anew, **headers}
+        await requests.send("PUT", target_key, headers=headers, long=True)
+        return
     started = await requests.send("POST", target_key, query=[("uploads", "")], headers={**kept, **headers})
     upload_id = requests.parse(started).findtext("{*}UploadId") or ""
     try:

@@ -58,12 +58,15 @@ async def put_object(
     content_type: str | None,
     size_bytes: int | None,
     sha256: str | None,
+    storage_class: str | None = None,
 ) -> tuple[int, str]:
     """Write an object whole or not at all; returns its size and SHA-256."""
     counted = _Counted(key, body, size_bytes, sha256)
     parts = counted.parts()
     first = await anext(parts)
-    attributes: Any = {"Content-Type": content_type} if content_type else None
+    attributes: Any = {"Content-Type": content_type} if content_type else {}
+    if storage_class:
+        attributes["Storage-Class"] = storage_class
     second = await anext(parts, None) if len(first) == PART_BYTES else None
     if second is None:
         with s3_errors.translated(bucket, key):

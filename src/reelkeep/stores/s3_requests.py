@@ -3,21 +3,24 @@
 import asyncio
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
 
 import httpx
 
-from reelkeep.errors import StoreUnavailable
+from reelkeep.errors import StoreRefused, StoreUnavailable
 from reelkeep.stores import s3_errors
+from reelkeep.stores.credentials import FindCredentials, Overlapping, refuses_credentials
 from reelkeep.stores.protocol import ObjectFacts
 from reelkeep.stores.signer import EMPTY_PAYLOAD, Pairs, Signer
 
 #: Longer bodies are hashed in a thread.
 _HASH_HERE_BYTES = 256 * 1024
 _READ_PIECE_BYTES = 256 * 1024
+#: The class of an object whose class no answer names.
+STANDARD = "STANDARD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +32,35 @@ class Body:
     pieces: Callable[[], AsyncIterator[bytes]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request before it is signed."""
+
+    method: str
+    key: str | None
+    query: Pairs = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | Body = b""
+    #: It may take as long as a copy.
+    long: bool = False
+
+
 class S3Requests:
     """One bucket of an S3 service, by signed requests; keys here are those of the service."""
 
     def __init__(
-        self, signer: Signer, bucket: str, *, connect_seconds: float, idle_seconds: float, copy_seconds: float
+        self,
+        signer: Signer,
+        bucket: str,
+        *,
+        connect_seconds: float,
+        idle_seconds: float,
+        copy_seconds: float,
+        overlapping: Overlapping | None = None,
     ) -> None:
         self.bucket = bucket
         self._signer = signer
+        self._credentials = overlapping or Overlapping(signer.credentials)
         self._timeout = httpx.Timeout(idle_seconds, connect=connect_seconds)
         self._copy_timeout = httpx.Timeout(copy_seconds, connect=connect_seconds)
         self._client = httpx.AsyncClient(timeout=self._timeout)
@@ -51,13 +75,33 @@ class S3Requests:
         body: bytes | Body = b"",
         long: bool = False,
     ) -> httpx.Response:
-        """The service's answer, or the `StoreError` that its refusal means."""
+        """The service's answer, or the `StoreError` that its refusal means.
+
+        Where the service refuses the credentials, the older ones are tried.
+        """
+        request = _Request(method, key, tuple(query), headers or {}, body, long)
+        refused: StoreRefused | None = None
+        for number, credentials in self._credentials.in_order():
+            try:
+                answer = await self._send(request, credentials)
+            except StoreRefused as error:
+                if not self._credentials.several or not refuses_credentials(error):
+                    raise
+                refused = refused or error
+            else:
+                self._credentials.took(number)
+                return answer
+        assert refused is not None
+        raise refused
+
+    async def _send(self, request: "_Request", credentials: FindCredentials) -> httpx.Response:
+        method, key, body, long = request.method, request.key, request.body, request.long
         content: bytes | AsyncIterator[bytes]
         if isinstance(body, Body):
             payload, content = body.sha256, body.pieces()
         else:
             payload, content = await _digest(body), body
-        url, signed = await self._sign(method, key, query, headers, payload)
+        url, signed = await self._sign(request, credentials, payload)
         if isinstance(body, Body):
             signed["content-length"] = str(body.size_bytes)
         timeout = self._copy_timeout if long else self._timeout
@@ -71,8 +115,10 @@ class S3Requests:
 
     async def read(self, key: str, size_bytes: int) -> AsyncGenerator[bytes, None]:
         """The first bytes of an object, in pieces; a short answer raises `StoreUnavailable`."""
+        await self.settle_credentials()
         wanted = {"accept-encoding": "identity", "range": f"bytes=0-{size_bytes - 1}"}
-        url, signed = await self._sign("GET", key, (), wanted, EMPTY_PAYLOAD)
+        request = _Request("GET", key, headers=wanted)
+        url, signed = await self._sign(request, self._credentials, EMPTY_PAYLOAD)
         with s3_errors.translated(self.bucket, key):
             async with self._client.stream("GET", url, headers=signed) as answer:
                 if not answer.is_success:
@@ -82,13 +128,24 @@ class S3Requests:
                     yield piece
 
     async def _sign(
-        self, method: str, key: str | None, query: Pairs, headers: Mapping[str, str] | None, payload: str
+        self, request: "_Request", credentials: FindCredentials, payload: str
     ) -> tuple[str, dict[str, str]]:
         # Credentials of a role are renewed over the network, by code that blocks.
-        await asyncio.to_thread(self._signer.credentials)
-        return self._signer.sign_request(
-            method, self.bucket, key, query=query, headers=headers, payload_sha256=payload
+        await asyncio.to_thread(credentials)
+        return replace(self._signer, credentials=credentials).sign_request(
+            request.method,
+            self.bucket,
+            request.key,
+            query=request.query,
+            headers=request.headers,
+            payload_sha256=payload,
         )
+
+    async def settle_credentials(self) -> int:
+        """Find out, where there are several, which credentials the service takes; the number of those."""
+        if not self._credentials.sure:
+            await self.send("HEAD", None)
+        return self._credentials.taken
 
     async def head(self, key: str) -> ObjectFacts:
         """The facts of an object, or `ObjectNotFound`."""
@@ -132,6 +189,7 @@ def facts_of(key: str, answer: httpx.Response) -> ObjectFacts:
         content_type=headers.get("content-type"),
         etag=headers.get("etag", "").strip('"'),
         modified_at=parsedate_to_datetime(headers["last-modified"]).astimezone(UTC),
+        storage_class=headers.get("x-amz-storage-class", STANDARD),
     )
 
 
@@ -151,4 +209,5 @@ def _listed(entry: ET.Element) -> ObjectFacts:
         content_type=None,
         etag=text("ETag").strip('"'),
         modified_at=datetime.fromisoformat(text("LastModified")),
+        storage_class=text("StorageClass") or STANDARD,
     )

@@ -1,7 +1,7 @@
 """Tickets and links that a signer makes; the local and the S3 store share them."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -13,11 +13,20 @@ from reelkeep.stores.signer import Signer
 class SignedAccess:
     """The `SignsUrls` ability of a store whose bucket clients reach by SigV4."""
 
-    def __init__(self, signer: Signer, bucket: str, prefix: str = "", *, encrypts: bool = False) -> None:
+    def __init__(
+        self,
+        signer: Signer,
+        bucket: str,
+        prefix: str = "",
+        *,
+        encryption_headers: Mapping[str, str] | None = None,
+        checksums: bool = True,
+    ) -> None:
         self._signer = signer
         self._bucket = bucket
         self._prefix = prefix
-        self._encrypts = encrypts
+        self._encryption_headers = dict(encryption_headers or {})
+        self._checksums = checksums
 
     def post(self, limits: TicketLimits) -> Ticket:
         """A form that may write one object of the type and sizes allowed."""
@@ -82,10 +91,8 @@ class SignedAccess:
         return self._signer.endpoint.origin(self._bucket)
 
     def _extras(self, limits: TicketLimits) -> dict[str, str]:
-        extras = {}
-        if self._encrypts:
-            extras["x-amz-server-side-encryption"] = "AES256"
-        if limits.sha256 is not None:
+        extras = dict(self._encryption_headers)
+        if limits.sha256 is not None and self._checksums:
             extras["x-amz-checksum-sha256"] = base64.b64encode(bytes.fromhex(limits.sha256)).decode()
         return extras
 
