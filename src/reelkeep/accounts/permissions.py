@@ -15,6 +15,7 @@ class Permission(StrEnum):
     RECORDINGS_DELETE = "recordings.delete"
     MEMBERS_MANAGE = "members.manage"
     LIMITS_MANAGE = "limits.manage"
+    STORAGE_READ = "storage.read"
 
 
 _READ = frozenset({Permission.RECORDINGS_READ})
@@ -22,7 +23,7 @@ _WORK = _READ | {Permission.RECORDINGS_WRITE, Permission.RECORDINGS_DELETE}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
-        Role.ADMIN: _WORK | {Permission.MEMBERS_MANAGE, Permission.LIMITS_MANAGE},
+        Role.ADMIN: _WORK | {Permission.MEMBERS_MANAGE, Permission.LIMITS_MANAGE, Permission.STORAGE_READ},
         Role.MANAGER: _WORK,
         Role.MEMBER: _WORK,
         Role.VIEWER: _READ,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from reelkeep.blobs.access_keys import create_access_key, list_access_keys, revoke_access_key
+from reelkeep.cli.commands.storage_usage import usage
 from reelkeep.cli.options import Data, Json, with_runtime
 from reelkeep.cli.output import age_text, print_facts, print_json, print_note, print_table, print_text
 from reelkeep.clock import SystemClock
@@ -17,6 +18,7 @@ keys = typer.Typer(
     help="Make, list and revoke keys with which S3 tools reach a local store.", no_args_is_help=True
 )
 app.add_typer(keys, name="keys")
+app.command(name="usage")(usage)
 
 
 @keys.command()

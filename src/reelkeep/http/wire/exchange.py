@@ -49,6 +49,9 @@ class Exchange:
         self.query = _query(scope)
         self.request_id = secrets.token_hex(8).upper()
         self.started = False
+        #: Of the bodies, as far as they went.
+        self.bytes_in = 0
+        self.bytes_out = 0
         self._receive, self._send, self._idle_seconds = receive, send, idle_seconds
         self._taken = False
         self._ended = "content-length" not in self.headers and "transfer-encoding" not in self.headers
@@ -95,6 +98,7 @@ class Exchange:
 
     async def send(self, piece: bytes, *, more: bool = True) -> None:
         """Send a piece of the answer's body; the last with `more=False`."""
+        self.bytes_out += len(piece)
         await self._send({"type": "http.response.body", "body": piece, "more_body": more})
 
     async def answer(self, status: int, headers: Mapping[str, str] | None = None, body: bytes = b"") -> None:
@@ -130,6 +134,7 @@ class Exchange:
             self._ended = True
             raise ClientGone
         self._ended = not message.get("more_body", False)
+        self.bytes_in += len(message.get("body", b""))
         return message
 
     async def _drain(self) -> None:

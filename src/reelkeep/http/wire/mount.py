@@ -9,6 +9,7 @@ from reelkeep.http.wire.request import Acceleration
 from reelkeep.http.wire.routes import wire_routes
 from reelkeep.runtime import Runtime
 from reelkeep.settings import Settings
+from reelkeep.stores.traffic import Traffic, traffic_of
 
 
 def wire_of(runtime: Runtime) -> list[BaseRoute]:
@@ -21,7 +22,18 @@ def wire_of(runtime: Runtime) -> list[BaseRoute]:
         clock=runtime.clock,
         idle_seconds=settings.upload_idle_seconds,
         acceleration=_acceleration(settings),
+        traffic=_traffic(runtime),
     )
+
+
+def _traffic(runtime: Runtime) -> dict[str, Traffic]:
+    """The counts of each store on the wire, which its guard holds."""
+    counts = {
+        bucket: traffic_of(runtime.stores.by_name[store.name])
+        for bucket, store in runtime.stores.on_wire.items()
+        if store.name in runtime.stores.by_name
+    }
+    return {bucket: traffic for bucket, traffic in counts.items() if traffic is not None}
 
 
 def _acceleration(settings: Settings) -> Acceleration | None:

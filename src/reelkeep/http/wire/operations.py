@@ -18,6 +18,7 @@ from reelkeep.http.wire.reading import OVERRIDES, get_object
 from reelkeep.http.wire.request import WireRequest
 from reelkeep.http.wire.writing import copy_object, delete_object, put_object
 from reelkeep.stores.refusals import S3Refusal
+from reelkeep.stores.traffic import ActionClass
 
 OBJECT, BUCKET = "object", "bucket"
 COPY_SOURCE = "x-amz-copy-source"
@@ -97,3 +98,17 @@ def operation_of(exchange: Exchange) -> Operation:
     if not mark and COPY_SOURCE in exchange.headers:
         mark = COPY_SOURCE
     return OPERATIONS.get((exchange.method, resource, mark), UNKNOWN)
+
+
+def class_of(exchange: Exchange) -> ActionClass | None:
+    """What services would price a request as; None for what a browser asks beforehand."""
+    match exchange.method:
+        case "GET" if exchange.key is None or any(name == "uploadId" for name, _ in exchange.query):
+            return ActionClass.LIST
+        case "GET" | "HEAD":
+            return ActionClass.READ
+        case "DELETE":
+            return ActionClass.DELETE
+        case "PUT" | "POST":
+            return ActionClass.WRITE
+    return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
@@ -14,7 +14,7 @@ from reelkeep.http.wire.checks import content_length, refuse_unspoken
 from reelkeep.http.wire.exchange import ClientGone, Exchange
 from reelkeep.http.wire.forms import PostForm
 from reelkeep.http.wire.listing import list_buckets
-from reelkeep.http.wire.operations import BUCKET, METHODS, OBJECT, operation_of
+from reelkeep.http.wire.operations import BUCKET, METHODS, OBJECT, class_of, operation_of
 from reelkeep.http.wire.request import Acceleration, WireRequest
 from reelkeep.http.wire.translate import as_refusal
 from reelkeep.http.wire.writing import (
@@ -30,6 +30,7 @@ from reelkeep.stores.local import WIRE_PATH, LocalStore
 from reelkeep.stores.local_access import FindAccess
 from reelkeep.stores.refusals import S3Refusal
 from reelkeep.stores.signer import Endpoint
+from reelkeep.stores.traffic import Traffic
 
 #: A client that sends nothing for so long is given up.
 IDLE_SECONDS = 60.0
@@ -47,15 +48,16 @@ def wire_routes(
     clock: Clock | None = None,
     idle_seconds: float = IDLE_SECONDS,
     acceleration: Acceleration | None = None,
+    traffic: Mapping[str, Traffic] | None = None,
 ) -> list[BaseRoute]:
     """The routes at `/s3`, for local stores by bucket.
 
     Signatures are checked for `public_url`, the address that URLs were signed for, never for the Host
-    header that a request came with.
+    header that a request came with. `traffic` counts requests, by bucket.
     """
     endpoint = Endpoint.from_url(public_url.rstrip("/") + WIRE_PATH)
     authority = Authority(find_access, endpoint, clock or SystemClock())
-    wire = Wire(stores, authority, idle_seconds, acceleration)
+    wire = Wire(stores, authority, idle_seconds, acceleration, traffic or {})
     inner = [Route("/", wire), Route("/{bucket}", wire), Route("/{bucket}/{key:path}", wire)]
     return [Route(WIRE_PATH, wire), Mount(WIRE_PATH, routes=inner)]
 
@@ -68,6 +70,7 @@ class Wire:
     authority: Authority
     idle_seconds: float = IDLE_SECONDS
     acceleration: Acceleration | None = None
+    traffic: Mapping[str, Traffic] = field(default_factory=dict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -84,6 +87,13 @@ class Wire:
             if not isinstance(error, Invalid | ObjectNotFound | WrongBytes):
                 logger.error("wire store failed", exc_info=error, bucket=exchange.bucket)
             await self._refuse(exchange, as_refusal(exchange, error))
+        finally:
+            self._count(exchange)
+
+    def _count(self, exchange: Exchange) -> None:
+        traffic = self.traffic.get(exchange.bucket)
+        if traffic is not None and (action := class_of(exchange)) is not None:
+            traffic.count(action, bytes_in=exchange.bytes_in, bytes_out=exchange.bytes_out)
 
     async def _answer(self, exchange: Exchange) -> None:
         if exchange.method == "OPTIONS":

@@ -1,0 +1,46 @@
+"""What an organization keeps in which store, and what that costs."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+
+from reelkeep.accounts.identify import Caller
+from reelkeep.blobs.cost import currency_of
+from reelkeep.blobs.store_usage import Holding, holding_of
+from reelkeep.http import storage_usage_schemas as shapes
+from reelkeep.http.identity import requires, runtime_of
+from reelkeep.uploads.set_limits import Standing, show_limits
+
+router = APIRouter(prefix="/api/v1/storage", tags=["storage"])
+
+Reader = Annotated[Caller, Depends(requires("storage.read"))]
+
+
+@router.get("/usage", response_model=shapes.StorageUsageOut)
+async def usage(request: Request, caller: Reader) -> shapes.StorageUsageOut:
+    """What the organization keeps in each store and class, what of its quota that is, and what it costs."""
+    runtime = runtime_of(request)
+    standing = await show_limits(runtime, caller.organization_id)
+    return usage_out(standing, await holding_of(runtime, caller.organization_id))
+
+
+def usage_out(standing: Standing, holding: Holding) -> shapes.StorageUsageOut:
+    """An organization's usage as it is told."""
+    return shapes.StorageUsageOut(
+        **holding_facts(holding),
+        bytes_used=standing.used.bytes_used,
+        bytes_reserved=standing.used.bytes_reserved,
+        quota_bytes=standing.in_force.quota_bytes,
+    )
+
+
+def holding_facts(holding: Holding) -> dict[str, Any]:
+    """What is told of any holding."""
+    return {
+        "stores": [shapes.StoredOut.model_validate(place, from_attributes=True) for place in holding.places],
+        "bytes_stored": holding.bytes,
+        "copies": holding.copies,
+        "currency": currency_of(holding.prices),
+        "cost_per_month": holding.cost_per_month,
+        "stores_without_prices": holding.unpriced,
+    }
