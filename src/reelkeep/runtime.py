@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,10 +11,18 @@ from reelkeep.db.database import Database
 from reelkeep.errors import ErrorCode, ReelkeepError
 from reelkeep.settings import Settings
 from reelkeep.speech.protocol import Engine
+from reelkeep.stores.cdn import Cdn
 from reelkeep.stores.local import LocalStore
 from reelkeep.stores.protocol import SignsUrls, Store
 from reelkeep.stores.signer import Credentials
 from reelkeep.stores_config import StoreSpec
+
+#: Makes a store of any folder, for backups; the caller closes it.
+OpenFolder = Callable[[Path], Store]
+
+
+def _no_folders(folder: Path) -> Store:
+    raise ReelkeepError(f"{folder} cannot be used as a store here.", ErrorCode.STORE_UNKNOWN)
 
 
 class Secrets:
@@ -22,6 +30,8 @@ class Secrets:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = hashlib.sha256(secret).digest()
+        #: As it is kept; only a backup needs it whole.
+        self.installation_secret = secret
 
     def derive(self, purpose: str) -> bytes:
         """32 bytes that only this installation has, different for each purpose."""
@@ -38,6 +48,8 @@ class Stores:
     on_wire: Mapping[str, LocalStore] = field(default_factory=dict)
     #: Whose signatures the wire takes, by access key.
     wire_keys: Mapping[str, Credentials] = field(default_factory=dict, repr=False)
+    #: What lies in front of some of them, by the store's name.
+    cdns: Mapping[str, Cdn] = field(default_factory=dict)
     #: What is configured for each, by name.
     specs: Mapping[str, StoreSpec] = field(default_factory=dict)
     #: The store that takes new bytes while the primary one cannot be reached.
@@ -85,3 +97,4 @@ class Runtime:
     clock: Clock
     #: Bounded local working space of this machine.
     scratch: Path
+    open_folder: OpenFolder = _no_folders

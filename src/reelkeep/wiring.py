@@ -10,23 +10,33 @@ from pathlib import Path
 from pydantic import SecretStr
 from sqlalchemy.dialects.postgresql import insert
 
+from reelkeep.blobs.identity import prove_identity
+from reelkeep.blobs.key_templates import check_store_keys
 from reelkeep.blobs.models import StoreRow
+from reelkeep.blobs.traffic import keeping_traffic
+from reelkeep.cdn_config import CdnSpec, CloudFrontSpec, first_line, invalid, read_file
 from reelkeep.clock import SystemClock
 from reelkeep.db import migrate
 from reelkeep.db.database import Database, conninfo_of
 from reelkeep.db.postgres.client import EmbeddedPostgres, acquire
+from reelkeep.db.restored import require_finished_restore
 from reelkeep.errors import ErrorCode, ReelkeepError
 from reelkeep.runtime import Runtime, Secrets, Stores
 from reelkeep.settings import Settings
 from reelkeep.speech.protocol import Engine
 from reelkeep.speech.registry import known_engines
 from reelkeep.stores.buffering import BufferBudget
+from reelkeep.stores.cdn import Cdn
+from reelkeep.stores.cdn_cloudfront import CloudFront, Invalidations, read_private_key
+from reelkeep.stores.cdn_token import Purges, TokenCdn
 from reelkeep.stores.guarded import guard
 from reelkeep.stores.local import LocalStore, LocalStoreConfig
 from reelkeep.stores.protocol import Store
 from reelkeep.stores.s3 import S3Store, S3StoreConfig
+from reelkeep.stores.s3_config import default_credentials
+from reelkeep.stores.s3_encryption import Encryption
 from reelkeep.stores.signer import Credentials
-from reelkeep.stores_config import LocalSpec, S3Spec, configured_stores
+from reelkeep.stores_config import LocalSpec, S3Spec, StoreSpec, configured_stores
 from reelkeep.tables import all_tables
 from reelkeep.uploads.writers import close_writers
 
@@ -37,9 +47,13 @@ WIRE_ACCESS_KEY = "reelkeep"
 
 @asynccontextmanager
 async def open_runtime(
-    settings: Settings, *, migrate_database: bool = True, application_name: str = "reelkeep"
+    settings: Settings,
+    *,
+    migrate_database: bool = True,
+    application_name: str = "reelkeep",
+    restoring: str | None = None,
 ) -> AsyncIterator[Runtime]:
-    """Everything a process needs, open until the block ends.
+    """Everything a process needs, open until the block ends; `restoring` is the backup being put back.
 
     Makes the data folder, starts or joins the embedded Postgres unless DATABASE_URL names another, and
     brings the tables to this version. Raises `ReelkeepError` with what to do.
@@ -51,12 +65,17 @@ async def open_runtime(
         if migrate_database:
             conninfo = source.conninfo if isinstance(source, EmbeddedPostgres) else source
             await asyncio.to_thread(migrate.upgrade, conninfo)
+            await asyncio.to_thread(require_finished_restore, conninfo, restoring)
         database = Database(source, pool_size=settings.database_pool_size, application_name=application_name)
         stack.push_async_callback(database.close)
         secrets = Secrets(await asyncio.to_thread(_secret, settings))
         stores = build_stores(settings, secrets)
+        check_store_keys(stores)
         for store in stores.by_name.values():
             stack.push_async_callback(store.close)
+        clock = SystemClock()
+        if migrate_database:
+            await stack.enter_async_context(keeping_traffic(database, stores.by_name, clock))
         stack.push_async_callback(close_writers, database)  # first: what uploads brought goes into the stores
         if migrate_database:
             await _note_stores(database, stores)
@@ -66,9 +85,23 @@ async def open_runtime(
             stores=stores,
             engines=build_engines(settings),
             secrets=secrets,
-            clock=SystemClock(),
+            clock=clock,
             scratch=settings.data / "scratch",
+            open_folder=open_folder,
         )
+
+
+def open_folder(folder: Path) -> Store:
+    """A store in any folder, for backups: nothing of it is served to clients."""
+    config = LocalStoreConfig(
+        name=str(folder),
+        bucket="backups",
+        root=folder,
+        public_url="http://nowhere.invalid",
+        access_key="-",
+        secret_key="-",
+    )
+    return guard(LocalStore(config))
 
 
 def build_engines(settings: Settings) -> list[Engine]:
@@ -82,6 +115,15 @@ def build_engines(settings: Settings) -> list[Engine]:
         settings.engine_extra,
         with_fake=settings.engine == "fake",
     )
+
+
+@asynccontextmanager
+async def database_of(settings: Settings) -> AsyncIterator[str]:
+    """How libpq reaches the database, running until the block ends; its tables are left as they are."""
+    await asyncio.to_thread(_make_data_folder, settings.data)
+    async with AsyncExitStack() as stack:
+        source = await _database_source(settings, stack)
+        yield source.conninfo if isinstance(source, EmbeddedPostgres) else source
 
 
 def _make_data_folder(data: Path) -> None:
@@ -161,14 +203,72 @@ def build_stores(settings: Settings, secrets: Secrets) -> Stores:
         config.primary_name,
         on_wire,
         wire_keys,
+        cdns={name: build_cdn(spec, spec.cdn) for name, spec in config.specs.items() if spec.cdn},
         specs=config.specs,
         fallback_name=config.fallback_name,
+    )
+
+
+def build_cdn(store: StoreSpec, spec: CdnSpec) -> Cdn:
+    """The CDN in front of a store; reads its key, and opens no connection."""
+    if isinstance(spec, CloudFrontSpec):
+        try:
+            key = read_private_key(read_file(spec.private_key_file, f"CloudFront key of {store.name}"))
+        except ValueError as error:
+            raise invalid(f"The CloudFront key {spec.private_key_file} of {store.name} {error}.") from None
+        return CloudFront(
+            spec.url,
+            spec.key_pair_id,
+            key,
+            policy=spec.policy,
+            hands_on_signatures=spec.hands_on_signatures,
+            invalidations=_invalidations(store, spec),
+        )
+    purges = Purges(
+        spec.purge_url or "",
+        spec.purge_method,
+        {name: value.get_secret_value() for name, value in spec.purge_headers.items()},
+        spec.purge_json_field,
+    )
+    if spec.secret_file is not None:
+        secret = first_line(spec.secret_file, f"CDN's secret of {store.name}")
+    else:
+        assert spec.secret is not None
+        secret = spec.secret.get_secret_value()
+    if not secret:
+        raise invalid(f"The CDN's secret of {store.name} is empty.")
+    return TokenCdn(
+        spec.url,
+        secret,
+        scheme=spec.scheme,
+        hands_on_signatures=spec.hands_on_signatures,
+        purges=purges if spec.purge_url else None,
+    )
+
+
+def _invalidations(store: StoreSpec, spec: CloudFrontSpec) -> Invalidations | None:
+    if spec.distribution_id is None:
+        return None
+    own = None
+    if spec.access_key_id is not None and spec.secret_access_key is not None:
+        own = (spec.access_key_id, spec.secret_access_key)
+    profile = store.profile if isinstance(store, S3Spec) and own is None else None
+    return Invalidations(
+        spec.distribution_id,
+        credentials_of(own or store.credentials),
+        profile,
+        spec.invalidation_endpoint_url,
     )
 
 
 def credentials_of(pair: tuple[str, SecretStr] | None) -> Credentials | None:
     """What signs, of what is configured."""
     return Credentials(pair[0], pair[1].get_secret_value()) if pair else None
+
+
+def encryption_of(spec: S3Spec) -> Encryption | None:
+    """What the service is asked to encrypt with."""
+    return None if spec.encryption == "none" else Encryption(spec.encryption, spec.kms_key_id)
 
 
 def _local_store(
@@ -198,8 +298,11 @@ def _s3_store(settings: Settings, spec: S3Spec, buffers: BufferBudget) -> S3Stor
             public_endpoint_url=spec.public_endpoint_url,
             virtual_host=not spec.path_style,
             prefix=spec.prefix,
-            credentials=credentials_of(spec.credentials),
-            encrypts_at_rest=spec.encrypts_at_rest,
+            credentials=credentials_of(spec.credentials) or default_credentials(spec.profile),
+            previous_credentials=credentials_of(spec.previous_credentials),
+            encryption=encryption_of(spec),
+            post_policy=spec.post_policy,
+            checksums=spec.checksums,
             scratch=settings.data / "scratch",
             buffers=buffers,
         )
@@ -210,3 +313,6 @@ async def _note_stores(database: Database, stores: Stores) -> None:
     rows = [{"name": name, "kind": spec.kind} for name, spec in stores.specs.items()]
     async with database.directory() as session:
         await session.execute(insert(StoreRow).values(rows).on_conflict_do_nothing())
+    for name, spec in stores.specs.items():
+        if isinstance(spec, LocalSpec) and spec.shared:
+            await prove_identity(database, name, spec.path)

@@ -12,11 +12,16 @@ from procrastinate import App, PsycopgConnector
 from procrastinate.jobs import DeleteJobCondition
 from psycopg.conninfo import make_conninfo
 
+from reelkeep.blobs.invalidate import INVALIDATE, do_invalidate
+from reelkeep.catalog.words import keep_words
+from reelkeep.catalog.write import describe_recording
 from reelkeep.errors import ReelkeepError
 from reelkeep.jobs.queue import JobName
 from reelkeep.jobs.retry import RetryWithBackOff
 from reelkeep.jobs.takeover import take_over_forever
 from reelkeep.logs import get_logger, log_context
+from reelkeep.placement.queue import RECONCILE, reconcile_blobs
+from reelkeep.placement.sweep import sweep_placement
 from reelkeep.recordings.steps import FETCH, MEDIA, SEAL, SPEECH
 from reelkeep.recordings.sweep import sweep_steps
 from reelkeep.renditions.media_job import process_media
@@ -37,6 +42,7 @@ TEMPORARY_SECONDS = 24 * 3_600.0
 CONNECTIONS_MAX = 8
 #: They wait for others' servers more than they work.
 FETCHES_AT_ONCE = 4
+RECONCILES_AT_ONCE = 2
 
 Body = Callable[[Runtime, UUID, UUID], Awaitable[None]]
 
@@ -55,9 +61,22 @@ async def seal_upload(runtime: Runtime, organization_id: UUID, recording_id: UUI
         log.warning("seal given up", error_code=error.code, error=error.message)
 
 
+async def media(runtime: Runtime, organization_id: UUID, recording_id: UUID) -> None:
+    """Do the media steps of a recording, and have its store tell what came of them."""
+    await process_media(runtime, organization_id, recording_id)
+    await describe_recording(runtime, organization_id, recording_id)
+
+
+async def speech(runtime: Runtime, organization_id: UUID, recording_id: UUID) -> None:
+    """Find the words of a recording, and keep them beside it too."""
+    await process_speech(runtime, organization_id, recording_id)
+    await keep_words(runtime, organization_id, recording_id)
+    await describe_recording(runtime, organization_id, recording_id)
+
+
 BODIES: dict[JobName, Body] = {
-    MEDIA: process_media,
-    SPEECH: process_speech,
+    MEDIA: media,
+    SPEECH: speech,
     SEAL: seal_upload,
     FETCH: fetch_upload,
 }
@@ -69,7 +88,34 @@ def build_app(runtime: Runtime) -> App:
     app = App(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=CONNECTIONS_MAX))
     for job, body in BODIES.items():
         app.task(name=job.name, queue=job.queue, retry=RetryWithBackOff())(_bound(runtime, job, body))
+    app.task(name=RECONCILE.name, queue=RECONCILE.queue, retry=RetryWithBackOff())(_bound_to_blobs(runtime))
+    app.task(name=INVALIDATE.name, queue=INVALIDATE.queue, retry=RetryWithBackOff())(_bound_to_cdn(runtime))
     return app
+
+
+def _bound_to_cdn(runtime: Runtime) -> Callable[..., Awaitable[None]]:
+    async def run(store: str, keys: str, reference: str) -> None:
+        with log_context(store=store, job=INVALIDATE.name):
+            try:
+                await do_invalidate(runtime, store, keys.split("\n"), reference)
+            except Exception as error:
+                log.warning("job failed; it comes again", exc_info=error)
+                raise
+
+    return run
+
+
+def _bound_to_blobs(runtime: Runtime) -> Callable[..., Awaitable[None]]:
+    async def run(organization_id: str, blob_ids: str) -> None:
+        with log_context(organization_id=organization_id, job=RECONCILE.name):
+            try:
+                blobs = [UUID(blob_id) for blob_id in blob_ids.split(",")]
+                await reconcile_blobs(runtime, UUID(organization_id), blobs)
+            except Exception as error:
+                log.warning("job failed; it comes again", exc_info=error)
+                raise
+
+    return run
 
 
 def _bound(runtime: Runtime, job: JobName, body: Body) -> Callable[..., Awaitable[None]]:
@@ -103,9 +149,10 @@ async def run_worker(runtime: Runtime, queues: Sequence[str] = ("media", "speech
             "media": settings.worker_media_concurrency,
             "speech": settings.worker_speech_concurrency,
             FETCH.queue: FETCHES_AT_ONCE,
+            RECONCILE.queue: RECONCILES_AT_ONCE,
         }
         if "media" in queues:
-            queues = (*queues, FETCH.queue)
+            queues = (*queues, FETCH.queue, RECONCILE.queue)
         workers = [_work_queue(app, runtime, queue, concurrency.get(queue, 1)) for queue in queues]
         log.info("worker ready", queues=list(queues))
         async with asyncio.TaskGroup() as group:
@@ -137,6 +184,7 @@ async def sweep_forever(runtime: Runtime) -> None:
         try:
             await sweep_uploads(runtime)
             place = await sweep_steps(runtime, place)
+            await sweep_placement(runtime)
             if sweeps % INCOMING_EVERY_SWEEPS == 0:
                 await sweep_incoming(runtime)
                 await sweep_attempts(runtime)

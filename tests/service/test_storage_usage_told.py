@@ -1,13 +1,15 @@
 """What lies where and what it costs, as the API tells an administrator and the command line an operator."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from reelkeep.accounts.models import Role
+from reelkeep.blobs.models import Copy, CopyState
 from reelkeep.blobs.store_usage import holdings_of_all, month_of, prices_of
 from reelkeep.blobs.traffic import keep_traffic
 from reelkeep.errors import ErrorCode, ReelkeepError
@@ -90,13 +92,47 @@ async def test_without_prices_there_is_no_cost_and_the_store_is_named(runtime: R
     assert told["bytes_used"] == told["bytes_stored"] == (await usage_of(runtime, person)).bytes_used
 
 
+async def test_copies_that_are_not_as_they_should_be_are_counted_by_store(runtime: Runtime) -> None:
+    person, other = await add_person(runtime), await add_person(runtime)
+    for owner in (person, person, person, other):
+        await upload(runtime, owner)
+    async with client_of(runtime, person) as client:
+        fine = (await client.get("/api/v1/storage/copies")).json()
+        assert fine == {
+            "unsettled": [],
+            "all_counted": True,
+            "verified_last": None,
+            "verified_longest_ago": None,
+            "has_unverified": True,
+        }
+        async with runtime.database.work(person.organization_id) as session:
+            ids = list(await session.scalars(select(Copy.id).order_by(Copy.id)))
+            states = (CopyState.MISSING, CopyState.DAMAGED, CopyState.PRESENT)
+            for day, (copy_id, state) in enumerate(zip(ids, states, strict=True), 1):
+                at = datetime(2026, 11, day, tzinfo=UTC)
+                await session.execute(
+                    update(Copy).where(Copy.id == copy_id).values(state=state, verified_at=at)
+                )
+        told = (await client.get("/api/v1/storage/copies")).json()
+    assert told == {
+        "unsettled": [
+            {"store": "local", "state": "damaged", "copies": 1},
+            {"store": "local", "state": "missing", "copies": 1},
+        ],
+        "all_counted": True,
+        "verified_last": "2026-11-03T00:00:00Z",
+        "verified_longest_ago": "2026-11-01T00:00:00Z",
+        "has_unverified": False,
+    }
+
+
 async def test_only_administrators_are_told(runtime: Runtime) -> None:
     administrator = await add_person(runtime)
     for role in (Role.MANAGER, Role.MEMBER, Role.VIEWER):
         person = await add_person(runtime, administrator.organization_id, role)
         async with client_of(runtime, person) as client:
-            answer = await client.get(USAGE)
-        assert (answer.status_code, answer.json()["error_code"]) == (403, "FORBIDDEN")
+            for answer in (await client.get(USAGE), await client.get("/api/v1/storage/copies")):
+                assert (answer.status_code, answer.json()["error_code"]) == (403, "FORBIDDEN")
     async with client_of(runtime) as client:
         assert (await client.get(USAGE)).status_code == 401
 

@@ -17,6 +17,8 @@ from reelkeep.stores.protocol import OpensFiles, Store
 
 WRITE_BYTES = 1 << 20
 PREFIX = "work-"
+#: The name of a blob that was brought into such a folder.
+BROUGHT = "original"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ async def bring(store: Store, located: Located, folder: Path) -> OnScratch:
     length, or whose digest where it is known, differs raises `WrongBytes`, and one that is not there
     `ObjectNotFound`.
     """
-    path = folder / "original"
+    path = folder / BROUGHT
     if isinstance(store, OpensFiles):
         await asyncio.to_thread(_second_name, store, located, path)
         return OnScratch(path, located.sha256)

@@ -12,7 +12,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Uuid, bindparam, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.accounts.models import Organization
 from reelkeep.blobs.cost import NOTHING, Place, Requests, cost_of, cost_of_requests, unpriced
@@ -103,14 +104,12 @@ def prices_of(stores: Stores) -> dict[str, PriceTable]:
     return {name: spec.prices for name, spec in stores.specs.items() if spec.prices is not None}
 
 
-async def holding_of(runtime: Runtime, organization_id: UUID) -> Holding:
+async def read_holding(
+    session: AsyncSession, organization_id: UUID, prices: Mapping[str, PriceTable]
+) -> Holding:
     """What one organization keeps, by store and class."""
-    query = select(StoreUsage.store, StoreUsage.storage_class, StoreUsage.bytes, StoreUsage.copies).where(
-        StoreUsage.organization_id == organization_id, StoreUsage.copies > 0
-    )
-    async with runtime.database.work(organization_id) as session:
-        rows = (await session.execute(query)).all()
-    return _holding(rows, prices_of(runtime.stores))
+    rows = await session.execute(_OF_ONE, {"organization_id": organization_id})
+    return _holding(rows.all(), prices)
 
 
 async def holdings_of_all(runtime: Runtime) -> dict[tuple[UUID, str], Holding]:
@@ -145,6 +144,11 @@ def sum_of(holdings: Sequence[Holding], prices: Mapping[str, PriceTable]) -> Hol
             size, copies = sums[place.store, place.storage_class]
             sums[place.store, place.storage_class] = size + place.bytes, copies + place.copies
     return _holding([(*place, *figures) for place, figures in sums.items()], prices)
+
+
+_OF_ONE = select(StoreUsage.store, StoreUsage.storage_class, StoreUsage.bytes, StoreUsage.copies).where(
+    StoreUsage.organization_id == bindparam("organization_id", type_=Uuid()), StoreUsage.copies > 0
+)
 
 
 async def month_of(database: Database, today: date, prices: Mapping[str, PriceTable]) -> Month:

@@ -17,7 +17,21 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from reelkeep.clock import new_id
 
 DIRECTORY_TABLES = frozenset(
-    {"organization", "app_user", "membership", "api_token", "sign_in", "one_time_link", "store", "access_key"}
+    {
+        "organization",
+        "app_user",
+        "membership",
+        "api_token",
+        "sign_in",
+        "one_time_link",
+        "store",
+        "access_key",
+        "placement_rules",
+        "relocation",
+        "placement_pass",
+        "store_traffic",
+        "backup",
+    }
 )
 
 NAMES = {

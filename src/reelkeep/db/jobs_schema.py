@@ -32,10 +32,10 @@ def create_jobs_schema(connection: Connection) -> None:
     ):
         _run(connection, statement)
     connection.exec_driver_sql("select set_config('search_path', %s, true)", (before,))
-    _run(connection, _REMEMBER_SEARCH_PATH)
+    _run(connection, REMEMBER_SEARCH_PATH)
 
 
-_REMEMBER_SEARCH_PATH = f"""DO $$ BEGIN
+REMEMBER_SEARCH_PATH = f"""DO $$ BEGIN
     EXECUTE format('ALTER ROLE %I IN DATABASE %I SET search_path = public, {SCHEMA}',
                    current_user, current_database());
 END $$"""

@@ -149,3 +149,28 @@ class Step(TenantTable, Base):
     queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+
+class Hold(TenantTable, Base):
+    """Something that forbids removing a recording, whatever a rule says, until it is released."""
+
+    __tablename__ = "hold"
+    __table_args__ = (
+        tenant_reference("recording_id", "recording"),
+        Index("ix_hold_recording", "organization_id", "recording_id"),
+    )
+
+    recording_id: Mapped[UUID]
+    reason: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    released_at: Mapped[datetime | None]
+
+
+class Erased(TenantTable, Base):
+    """A recording that was erased for good: no import from a store that still has it brings it back."""
+
+    __tablename__ = "erased"
+    __table_args__ = (UniqueConstraint("organization_id", "recording_id"),)
+
+    recording_id: Mapped[UUID]
+    erased_at: Mapped[datetime] = mapped_column(server_default=func.now())

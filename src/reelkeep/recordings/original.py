@@ -4,19 +4,22 @@ Whatever can go wrong here goes wrong inside a step, under its claim, so that th
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from reelkeep.blobs.find import Located, locate
+from reelkeep.blobs.find import Located, locate_all
 from reelkeep.blobs.models import Blob
-from reelkeep.blobs.scratch import bring, scratch_folder
-from reelkeep.errors import ErrorCode, WrongBytes
+from reelkeep.blobs.scratch import BROUGHT, OnScratch, bring, scratch_folder
+from reelkeep.errors import ErrorCode, ReelkeepError, WrongBytes
+from reelkeep.logs import get_logger
 from reelkeep.media.facts import MediaLimits
 from reelkeep.recordings.models import Recording
 from reelkeep.runtime import Runtime
+
+log = get_logger(__name__)
 
 #: Scratch for what is made beside the original: the speech sound of a day is 2.8 GB, and hardly any sound
 #: that people make grows more than a hundredfold when it is decoded.
@@ -67,13 +70,14 @@ class Original:
     async def _bring(self) -> Brought:
         runtime = self._runtime
         async with runtime.database.work(self._recording.organization_id) as session:
-            located = await locate(session, self._recording.organization_id, self._blob_id)
+            copies = await locate_all(session, self._recording.organization_id, self._blob_id)
+        located = copies[0]
         bytes_max = runtime.settings.scratch_bytes_max
         made = min(max(located.size_bytes * MADE_GROWTH, MADE_BYTES_MIN), MADE_BYTES_MAX)
         needed = max(located.size_bytes, min(located.size_bytes + made, bytes_max))
         async with AsyncExitStack() as stack:
             folder = await stack.enter_async_context(scratch_folder(runtime.scratch, needed, bytes_max))
-            on_scratch = await bring(runtime.stores.get(located.store), located, folder)
+            located, on_scratch = await _bring_any(runtime, copies, folder)
             if on_scratch.sha256:
                 await self._note_digest(located, on_scratch.sha256)
             # Kept until the job ends; when bringing failed, the next step begins with an empty folder.
@@ -96,6 +100,17 @@ class Original:
             blob = await session.get(Blob, (organization_id, located.blob_id))
             if blob is not None and blob.sha256 is None:
                 blob.sha256 = bytes.fromhex(sha256)
+
+
+async def _bring_any(runtime: Runtime, copies: Sequence[Located], folder: Path) -> tuple[Located, OnScratch]:
+    """The first copy that can be brought; raises what the last one raised."""
+    for copy in copies[:-1]:
+        try:
+            return copy, await bring(runtime.stores.get(copy.store), copy, folder)
+        except ReelkeepError as error:
+            log.warning("a copy cannot be used; the next one is tried", store=copy.store, exc_info=error)
+            (folder / BROUGHT).unlink(missing_ok=True)
+    return copies[-1], await bring(runtime.stores.get(copies[-1].store), copies[-1], folder)
 
 
 @asynccontextmanager

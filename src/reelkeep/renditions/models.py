@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import UniqueConstraint, func
+from sqlalchemy import Index, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reelkeep.db.base import Base, TenantTable, tenant_reference
@@ -26,6 +26,7 @@ class Rendition(TenantTable, Base):
         tenant_reference("recording_id", "recording"),
         tenant_reference("blob_id", "blob"),
         UniqueConstraint("organization_id", "recording_id", "kind"),
+        Index("ix_rendition_blob", "organization_id", "blob_id"),
     )
 
     recording_id: Mapped[UUID]

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.blobs.find import Located, locate
+from reelkeep.blobs.open import open_blob
 from reelkeep.errors import Conflict, ErrorCode, Invalid, StoreUnavailable
 from reelkeep.media.peaks_format import DETAIL_START, PAIRS_PER_SECOND, read_overview, window_range
 from reelkeep.recordings.queries import get_recording
@@ -72,10 +73,10 @@ async def read_peaks(
         rendition, located = await find_rendition(session, organization_id, recording_id, RenditionKind.PEAKS)
     duration = float(rendition.details["duration_seconds"])
     if window is None:
-        return Peaks(0.0, duration, duration, await _overview(runtime, located))
+        return Peaks(0.0, duration, duration, await _overview(runtime, organization_id, located))
     start, end = _checked(window, duration)
     first, after = window_range(start, end)
-    data = await _read(runtime, located, first, after)
+    data = await _read(runtime, organization_id, located, first, after)
     return Peaks(start, start + len(data) / 2 / PAIRS_PER_SECOND, duration, _signed(data))
 
 
@@ -90,15 +91,15 @@ def _checked(window: tuple[float, float], duration: float) -> tuple[float, float
     return min(start, duration), min(end, duration)
 
 
-async def _overview(runtime: Runtime, located: Located) -> list[int]:
-    return _signed(read_overview(await _read(runtime, located, 0, DETAIL_START)))
+async def _overview(runtime: Runtime, organization_id: UUID, located: Located) -> list[int]:
+    return _signed(read_overview(await _read(runtime, organization_id, located, 0, DETAIL_START)))
 
 
-async def _read(runtime: Runtime, located: Located, start: int, end: int) -> bytes:
-    store = runtime.stores.get(located.store)
+async def _read(runtime: Runtime, organization_id: UUID, located: Located, start: int, end: int) -> bytes:
+    pieces = open_blob(runtime, organization_id, located.blob_id, start, end)
     try:
         async with asyncio.timeout(READ_SECONDS_MAX):
-            return b"".join([piece async for piece in store.read(located.key, start, end)])
+            return b"".join([piece async for piece in pieces])
     except TimeoutError as error:
         raise StoreUnavailable(
             f"The store did not give the waveform within {READ_SECONDS_MAX:.0f} seconds; try again.",

@@ -1,6 +1,6 @@
 """The guards of what only some stores can do; `guard` joins those that fit the store inside."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import cast
@@ -8,6 +8,7 @@ from typing import cast
 from reelkeep.errors import StoreError, WrongBytes
 from reelkeep.stores.guarded_calls import GuardedCalls, Operation
 from reelkeep.stores.protocol import (
+    CarriesFacts,
     Growing,
     Grows,
     GrowthNotes,
@@ -20,7 +21,17 @@ from reelkeep.stores.protocol import (
     Ticket,
     TicketLimits,
 )
+from reelkeep.stores.traffic import ActionClass, Counted
 from reelkeep.transactions import refuse_inside_unit_of_work
+
+#: What a client's request with a signed URL is.
+_OF_METHOD = {
+    "GET": ActionClass.READ,
+    "HEAD": ActionClass.READ,
+    "PUT": ActionClass.WRITE,
+    "POST": ActionClass.WRITE,
+    "DELETE": ActionClass.DELETE,
+}
 
 
 class GuardedSigner(GuardedCalls):
@@ -32,10 +43,12 @@ class GuardedSigner(GuardedCalls):
 
     def ticket_post(self, limits: TicketLimits) -> Ticket:
         """As the store inside."""
+        self._expect_write(limits)
         return self._signer.ticket_post(limits)
 
     def ticket_put(self, limits: TicketLimits) -> Ticket:
         """As the store inside."""
+        self._expect_write(limits)
         return self._signer.ticket_put(limits)
 
     def url_get(
@@ -47,6 +60,7 @@ class GuardedSigner(GuardedCalls):
         download_as: str | None = None,
     ) -> str:
         """As the store inside."""
+        self._expect("GET")
         return self._signer.url_get(
             key, expires_in_seconds, content_type=content_type, download_as=download_as
         )
@@ -55,12 +69,22 @@ class GuardedSigner(GuardedCalls):
         self, method: str, key: str, expires_in_seconds: int, query: Iterable[tuple[str, str]] = ()
     ) -> str:
         """As the store inside."""
+        self._expect(method)
         return self._signer.url_for(method, key, expires_in_seconds, query)
 
     @property
     def client_origin(self) -> str:
         """As the store inside."""
         return self._signer.client_origin
+
+    def _expect(self, method: str, bytes_in: int = 0) -> None:
+        if self.clients_are_expected:
+            self.traffic.count(_OF_METHOD[method], bytes_in=bytes_in, counted=Counted.EXPECTED)
+
+    def _expect_write(self, limits: TicketLimits) -> None:
+        """The size is known only where the ticket allows one alone."""
+        known = limits.size_bytes_min == limits.size_bytes_max
+        self._expect("PUT", limits.size_bytes_max if known else 0)
 
 
 class GuardedFiles(GuardedCalls):
@@ -140,7 +164,7 @@ class GuardedGrowth(GuardedCalls):
     async def _growing(
         self, key: str, notes: GrowthNotes, content_type: str | None
     ) -> AsyncIterator[Growing]:
-        operation = Operation(self._inside.name, "grow", key)
+        operation = Operation(self._inside.name, "grow", key, self.traffic, self.health)
         try:
             async with self._growth.growing(key, notes, content_type=content_type) as growing:
                 yield GuardedGrowing(growing, operation)
@@ -173,6 +197,30 @@ class GuardedGrowth(GuardedCalls):
         return self._each("list growths", prefix, lambda: self._growth.list_growths(prefix))
 
 
+class GuardedDescriptions(GuardedCalls):
+    """The `CarriesFacts` ability; both may be repeated."""
+
+    @property
+    def _carrier(self) -> CarriesFacts:
+        return cast(CarriesFacts, self._inside)
+
+    async def copy_described(
+        self, source_key: str, target_key: str, description: Mapping[str, str]
+    ) -> ObjectFacts:
+        """As the store inside, with further tries: copying twice leaves what copying once does."""
+
+        async def copy(operation: Operation) -> ObjectFacts:
+            facts = await self._carrier.copy_described(source_key, target_key, description)
+            operation.bytes = facts.size_bytes
+            return facts
+
+        return await self._run("copy", source_key, copy)
+
+    async def description_of(self, key: str) -> dict[str, str]:
+        """As the store inside, with further tries."""
+        return await self._run("head", key, lambda _: self._carrier.description_of(key))
+
+
 class GuardedGrowing:
     """A `Growing` that refuses inside a unit of work."""
 
@@ -194,4 +242,5 @@ class GuardedGrowing:
     async def flush(self) -> GrowthNotes:
         """As the one inside, once: it tries again itself what may be."""
         refuse_inside_unit_of_work("flush of an object that grows")
+        self._operation.more_requests += 1
         return await self._inside.flush()

@@ -1,4 +1,7 @@
-"""Remember which copies a seal makes before it makes them: a death in its midst leaves no bytes unknown."""
+"""Remember which copies a seal makes before it makes them: a death in its midst leaves no bytes unknown.
+
+An attempt is noted by its key. Older versions noted the blob's id alone, when every key had one form.
+"""
 
 from typing import Any
 from uuid import UUID
@@ -16,24 +19,24 @@ log = get_logger(__name__)
 
 
 _NOTE = text("""
-update upload set seal_attempts = seal_attempts || to_jsonb(cast(:blob_id as text))
+update upload set seal_attempts = seal_attempts || to_jsonb(cast(:key as text))
  where organization_id = :organization_id and id = :id and state in ('open', 'expired')
 """)
 
 
-async def note_attempt(session: AsyncSession, upload: Upload, blob_id: UUID) -> None:
-    """Add the blob that is about to be made, where the upload can still be sealed; the commit that wins
+async def note_attempt(session: AsyncSession, upload: Upload, key: str) -> None:
+    """Add the key that is about to be written, where the upload can still be sealed; the commit that wins
     takes its own off the list."""
-    values = {"organization_id": upload.organization_id, "id": upload.id, "blob_id": str(blob_id)}
+    values = {"organization_id": upload.organization_id, "id": upload.id, "key": key}
     if upload.state in SEALABLE:
         await session.execute(_NOTE, values)
 
 
-async def forget_attempts(runtime: Runtime, upload: Upload, *blob_ids: str) -> None:
-    """Take blobs off the list whose bytes are gone."""
+async def forget_attempts(runtime: Runtime, upload: Upload, *attempts: str) -> None:
+    """Take attempts off the list whose bytes are gone."""
     rest: ColumnElement[Any] = Upload.seal_attempts.expression
-    for blob_id in blob_ids:
-        rest = rest.op("-")(cast(blob_id, Text))
+    for attempt in attempts:
+        rest = rest.op("-")(cast(attempt, Text))
     async with runtime.database.work(upload.organization_id) as session:
         await session.execute(
             update(Upload)
@@ -46,9 +49,15 @@ async def forget_attempts(runtime: Runtime, upload: Upload, *blob_ids: str) -> N
 async def remove_attempts(runtime: Runtime, upload: Upload) -> int:
     """Remove what seals left that did not win; only once none can win any more."""
     store = runtime.stores.get(upload.store)
-    left = [str(blob_id) for blob_id in upload.seal_attempts]
-    for blob_id in left:
-        await store.delete(blob_key(upload.organization_id, upload.recording_id, UUID(blob_id)))
+    left = [str(attempt) for attempt in upload.seal_attempts]
+    for attempt in left:
+        await store.delete(_key_of(upload, attempt))
     await forget_attempts(runtime, upload, *left)
     log.info("leftovers of seals removed", upload_id=str(upload.id), attempts=len(left))
     return len(left)
+
+
+def _key_of(upload: Upload, attempt: str) -> str:
+    if "/" in attempt:
+        return attempt
+    return blob_key(upload.organization_id, upload.recording_id, UUID(attempt))

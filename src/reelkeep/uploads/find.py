@@ -1,6 +1,6 @@
 """Find an upload, and what its bytes have to be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVarTuple
 from uuid import UUID
 
@@ -8,6 +8,8 @@ from sqlalchemy import Select, Uuid, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from reelkeep.blobs.key_templates import KeyTemplates
+from reelkeep.blobs.models import OrganizationStorage
 from reelkeep.errors import Conflict, ErrorCode, NotFound, ReelkeepError
 from reelkeep.recordings.models import Recording
 from reelkeep.runtime import Runtime
@@ -25,6 +27,8 @@ class Promised:
     sha256_declared: bytes | None
     limits: Limits
     limits_of_settings: Limits
+    #: How the organization's keys are laid out.
+    templates: KeyTemplates = field(default_factory=KeyTemplates)
 
 
 def _newest(query: Select[*Columns]) -> Select[*Columns]:
@@ -42,11 +46,19 @@ def _newest(query: Select[*Columns]) -> Select[*Columns]:
 _NEWEST = _newest(select(Upload))
 _FOR_ALL, _FOR_TYPE = aliased(UploadLimits), aliased(UploadLimits)
 _PROMISED = _newest(
-    select(Upload, Recording.sha256_declared, _FOR_ALL, _FOR_TYPE)
+    select(
+        Upload,
+        Recording.sha256_declared,
+        OrganizationStorage.key_templates,
+        OrganizationStorage.transcripts,
+        _FOR_ALL,
+        _FOR_TYPE,
+    )
     .join(
         Recording,
         (Recording.organization_id == Upload.organization_id) & (Recording.id == Upload.recording_id),
     )
+    .outerjoin(OrganizationStorage, OrganizationStorage.organization_id == Upload.organization_id)
     .outerjoin(
         _FOR_ALL,
         (_FOR_ALL.organization_id == Upload.organization_id) & (_FOR_ALL.recording_type == ALL_TYPES),
@@ -75,7 +87,14 @@ async def load_promised(
     if row is None:
         raise _no_upload(recording_id)
     settings = runtime.settings
-    return Promised(row[0], row[1], merge_limits(settings, row[2:]), merge_limits(settings, ()))
+    upload, sha256_declared, own, transcripts, *limits = row
+    return Promised(
+        upload,
+        sha256_declared,
+        merge_limits(settings, limits),
+        merge_limits(settings, ()),
+        KeyTemplates(own or {}, transcripts),
+    )
 
 
 def _ids(organization_id: UUID, recording_id: UUID) -> dict[str, UUID]:

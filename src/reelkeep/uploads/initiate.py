@@ -8,6 +8,7 @@ from uuid import UUID
 from reelkeep.blobs.keys import incoming_key
 from reelkeep.blobs.usage import reserve_usage
 from reelkeep.clock import new_id
+from reelkeep.placement.choose import choose_store
 from reelkeep.recordings.create import NewRecording, create_recording
 from reelkeep.recordings.models import Recording
 from reelkeep.recordings.steps import FETCH, enqueue_for_recording
@@ -46,7 +47,12 @@ class Given:
 async def initiate_upload(
     runtime: Runtime, organization_id: UUID, actor_user_id: UUID, new: NewRecording, method: UploadMethod
 ) -> Given:
-    """Give a ticket for one new recording in the store that takes new bytes; raises as `begin_upload`."""
+    """Give a ticket for one new recording in the store that takes new bytes; raises as `begin_upload`.
+
+    Where the store takes no forms, it is a presigned PUT: the method of what is given says so.
+    """
+    if method == UploadMethod.POST and not runtime.stores.primary.abilities.post_policy:
+        method = UploadMethod.PUT
     return given_for(
         runtime, await begin_upload(runtime, organization_id, actor_user_id, new, method), new.sha256
     )
@@ -67,12 +73,13 @@ async def begin_upload(
     Raises `UNSUPPORTED_TYPE`, `UPLOAD_TOO_LARGE`, `MEDIA_TOO_LONG`, `QUOTA_EXCEEDED`, `UPLOADS_OPEN_MAX` and
     `RATE_LIMITED`; then nothing is written.
     """
+    store = await choose_store(runtime)
     async with runtime.database.work(organization_id) as session:
         limits = await load_limits(session, runtime.settings, organization_id, new.recording_type)
         check_declared(limits, new, method)
         recording = await create_recording(session, organization_id, actor_user_id, new)
         await session.flush()
-        upload = _upload(runtime, recording, new, method, limits)
+        upload = _upload(runtime, recording, new, method, limits, store=store)
         upload.source_url, upload.fetch = source_url, fetch or {}
         session.add(upload)
         await session.flush()
@@ -114,7 +121,13 @@ def bytes_to_hold(
 
 
 def _upload(
-    runtime: Runtime, recording: Recording, new: NewRecording, method: UploadMethod, limits: Limits
+    runtime: Runtime,
+    recording: Recording,
+    new: NewRecording,
+    method: UploadMethod,
+    limits: Limits,
+    *,
+    store: str,
 ) -> Upload:
     now = runtime.clock.now()
     organization_id, upload_id = recording.organization_id, new_id()
@@ -124,7 +137,7 @@ def _upload(
         id=upload_id,
         recording_id=recording.id,
         method=method,
-        store=runtime.stores.primary_name,
+        store=store,
         incoming_key=incoming_key(organization_id, upload_id),
         content_type=new.content_type,
         size_bytes_max=limits.size_bytes_max,

@@ -79,7 +79,7 @@ class Upload(TenantTable, Base):
         comment="fence: the request that may append; a newer one takes it over"
     )
     seal_attempts: Mapped[list[Any]] = mapped_column(
-        default=list, server_default="[]", comment="blobs whose bytes a seal may have put in place, and lost"
+        default=list, server_default="[]", comment="keys where a seal may have put bytes in place, and lost"
     )
     source_url: Mapped[str | None] = mapped_column(comment="what a worker fetches; emptied at the end")
     fetch: Mapped[dict[str, Any]] = mapped_column(

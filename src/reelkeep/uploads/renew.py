@@ -8,12 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from reelkeep.blobs.usage import reserve_usage
 from reelkeep.errors import Conflict, ErrorCode, ObjectNotFound
 from reelkeep.events.append import append
+from reelkeep.placement.choose import answers, choose_store
 from reelkeep.recordings.advance import Standing, lock_recording, write_standing
 from reelkeep.recordings.models import Recording, Status
 from reelkeep.runtime import Runtime
 from reelkeep.uploads.ending import SEALABLE
-from reelkeep.uploads.find import Promised, load_promised, refused_before
+from reelkeep.uploads.find import Promised, load_promised, refused_before, upload_of
 from reelkeep.uploads.initiate import FIRST_SWEEP, Given, bytes_to_hold, given_for, lasts_seconds
+from reelkeep.uploads.limits import ONE_REQUEST
 from reelkeep.uploads.models import Upload, UploadMethod, UploadState
 from reelkeep.uploads.multipart import begin_parts_again
 from reelkeep.uploads.parts import taking_parts
@@ -29,6 +31,10 @@ async def renew_upload(runtime: Runtime, organization_id: UUID, recording_id: UU
     `RECORDING_STATE` when it is sealed, the refusal when it was refused, and `UPLOAD_METHOD` for an upload
     that has no ticket.
     """
+    store = await choose_store(runtime)
+    async with runtime.database.work(organization_id) as session:
+        present = (await upload_of(session, organization_id, recording_id)).store
+    reached = store == present or await answers(runtime, present)
     async with runtime.database.work(organization_id) as session:
         # Every move of an upload is made under this lock, so what is read after it stays so.
         recording = await lock_recording(session, organization_id, recording_id)
@@ -36,6 +42,8 @@ async def renew_upload(runtime: Runtime, organization_id: UUID, recording_id: UU
         upload = promised.upload
         _check_has_ticket(upload)
         if recording is not None and upload.state in SEALABLE:
+            if upload.method in ONE_REQUEST and not reached and store != upload.store:
+                upload.store = store  # the whole file goes by one request, so it can as well go elsewhere
             await _open_again(session, runtime, recording, promised)
     if upload.state == UploadState.SEALED:
         raise Conflict(

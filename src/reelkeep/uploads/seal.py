@@ -16,9 +16,10 @@ from uuid import UUID
 from sqlalchemy import Text, cast, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from reelkeep.blobs.describe import copy_described, description
 from reelkeep.blobs.find import Located, located
 from reelkeep.blobs.keep import KeptBytes, insert_blob
-from reelkeep.blobs.keys import blob_key
+from reelkeep.blobs.keys import DEFAULT, KeyedBlob, blob_key
 from reelkeep.blobs.models import BlobKind
 from reelkeep.blobs.usage import settle_usage
 from reelkeep.clock import new_id
@@ -32,7 +33,11 @@ from reelkeep.errors import (
 )
 from reelkeep.events.append import append
 from reelkeep.logs import get_logger
+from reelkeep.placement.choose import is_degraded
+from reelkeep.placement.load import in_force
+from reelkeep.placement.queue import enqueue_if_misplaced
 from reelkeep.recordings.advance import Standing, lock_recording, write_standing
+from reelkeep.recordings.blob_keys import blob_key_for
 from reelkeep.recordings.duplicates import OLDER_WITH_SAME_BYTES, same_bytes
 from reelkeep.recordings.models import Recording, Status, Step, StepKind
 from reelkeep.recordings.steps import (
@@ -126,7 +131,8 @@ async def seal(runtime: Runtime, organization_id: UUID, recording_id: UUID, clai
     blob_id = new_id()
     async with runtime.database.work(organization_id) as session:
         promised = await load_promised(session, runtime, organization_id, recording_id)
-        await note_attempt(session, promised.upload, blob_id)
+        key = await _key(session, runtime, promised, blob_id)
+        await note_attempt(session, promised.upload, key)
     upload = promised.upload
     if upload.state == UploadState.SEALED:
         await _take_late_claims(runtime, upload, claims)
@@ -134,7 +140,7 @@ async def seal(runtime: Runtime, organization_id: UUID, recording_id: UUID, clai
     if upload.state not in SEALABLE:
         raise await refused_before(runtime, upload)
     try:
-        kept = await _put_in_place(runtime, promised, claims, blob_id)
+        kept = await _put_in_place(runtime, promised, claims, blob_id, key)
     except ObjectNotFound:  # another has sealed it, and tidied up between our look and our copy
         await _agree_with_winner(runtime, upload, claims)
         return None
@@ -192,25 +198,54 @@ async def _take_late_claims(runtime: Runtime, upload: Upload, claims: Claims) ->
         _take_claims(recording, claims)
 
 
-async def _put_in_place(runtime: Runtime, promised: Promised, claims: Claims, blob_id: UUID) -> KeptBytes:
+async def _key(session: AsyncSession, runtime: Runtime, promised: Promised, blob_id: UUID) -> str:
+    """The key of this attempt; what a template says of the recording is read only where one is followed."""
+    upload = promised.upload
+    if promised.templates.for_store(runtime.stores, upload.store) == DEFAULT:
+        return blob_key(upload.organization_id, upload.recording_id, blob_id)
+    return await blob_key_for(
+        session,
+        runtime.stores,
+        upload.store,
+        KeyedBlob(blob_id, BlobKind.ORIGINAL, upload.content_type),
+        organization_id=upload.organization_id,
+        recording_id=upload.recording_id,
+    )
+
+
+async def _put_in_place(
+    runtime: Runtime, promised: Promised, claims: Claims, blob_id: UUID, key: str
+) -> KeptBytes:
     """Copy out of `incoming/` to a key of this attempt, and look at the copy, which no ticket can change."""
     upload = promised.upload
     store = runtime.stores.get(upload.store)
-    key = blob_key(upload.organization_id, upload.recording_id, blob_id)
     try:
         check_length(await _incoming_facts(runtime, upload, claims), upload, claims.size_bytes)
     except BaseException:  # nothing was copied
-        await asyncio.shield(forget_attempts(runtime, upload, str(blob_id)))
+        await asyncio.shield(forget_attempts(runtime, upload, key))
         raise
     try:
-        facts = await store.copy(upload.incoming_key, key)
+        facts = await copy_described(store, upload.incoming_key, key, _told(upload, blob_id))
         check_length(facts, upload, claims.size_bytes)
         check_digest(facts, promised.sha256_declared)
         content_type = await look_inside(store, facts, upload, promised.limits)
     except BaseException:
         await asyncio.shield(_give_up(runtime, upload, store, key))
         raise
-    return KeptBytes(blob_id, store.name, key, facts.size_bytes, content_type, facts.sha256)
+    return KeptBytes(
+        blob_id, store.name, key, facts.size_bytes, content_type, facts.sha256, upload.recording_id
+    )
+
+
+def _told(upload: Upload, blob_id: UUID) -> dict[str, str]:
+    """What the object tells of itself until the file beside it is written; it has no names."""
+    return description(
+        organization_id=upload.organization_id,
+        recording_id=upload.recording_id,
+        blob_id=blob_id,
+        kind=BlobKind.ORIGINAL,
+        created_at=upload.created_at,
+    )
 
 
 async def _incoming_facts(runtime: Runtime, upload: Upload, claims: Claims) -> ObjectFacts:
@@ -243,12 +278,14 @@ def _incomplete(upload: Upload) -> Conflict:
 async def _commit(runtime: Runtime, promised: Promised, kept: KeptBytes, claims: Claims) -> Sealed | None:
     """The guarded commit: upload, blob, recording, steps, their job and the events, or nothing of it."""
     now, upload = runtime.clock.now(), promised.upload
+    known = await in_force(runtime)
+    degraded = is_degraded(runtime, kept.store)
     async with runtime.database.work(upload.organization_id) as session:
         recording = await lock_recording(session, upload.organization_id, upload.recording_id)
         taken = await _take(session, upload, kept, now) if recording else None
         if recording is None or taken is None:
             return None
-        blob = insert_blob(session, upload.organization_id, BlobKind.ORIGINAL, kept)
+        blob = insert_blob(session, upload.organization_id, BlobKind.ORIGINAL, kept, degraded=degraded)
         await session.flush()
         recording.original_blob_id = blob.id
         recording.size_bytes, recording.content_type = kept.size_bytes, kept.content_type
@@ -260,6 +297,15 @@ async def _commit(runtime: Runtime, promised: Promised, kept: KeptBytes, claims:
         write_standing(session, recording, Standing(Status.UPLOADED), now)
         _tell(session, upload, kept)
         await enqueue_for_recording(session, MEDIA, upload.organization_id, recording.id)
+        await enqueue_if_misplaced(
+            session,
+            known,
+            upload.organization_id,
+            blob.id,
+            kind=BlobKind.ORIGINAL,
+            store=kept.store,
+            degraded=degraded,
+        )
         await session.flush()
         await settle_usage(
             session,
@@ -285,7 +331,7 @@ async def _take(session: AsyncSession, upload: Upload, kept: KeptBytes, now: dat
         sealed_at=now,
         source_url=None,
         growth={},
-        seal_attempts=Upload.seal_attempts.op("-")(cast(str(kept.blob_id), Text)),
+        seal_attempts=Upload.seal_attempts.op("-")(cast(kept.key, Text)),
     )
 
 
@@ -329,7 +375,7 @@ def _take_claims(recording: Recording, claims: Claims) -> None:
 async def _give_up(runtime: Runtime, upload: Upload, store: Store, key: str) -> None:
     """Remove the copy of an attempt that did not win, and forget it when it is gone."""
     if await _tidy(store, key):
-        await forget_attempts(runtime, upload, key.rpartition("/")[2])
+        await forget_attempts(runtime, upload, key)
 
 
 async def _tidy(store: Store, key: str) -> bool:

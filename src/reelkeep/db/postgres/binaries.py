@@ -47,6 +47,13 @@ def find_binaries(wanted: Path | None = None, major: int | None = None) -> Binar
     raise ReelkeepError(_nothing_fits(wanted, major), ErrorCode.SETTINGS_INVALID)
 
 
+def every_binaries(wanted: Path | None = None) -> list[Binaries]:
+    """All binaries of this machine that Reelkeep would look at, those in `wanted` first."""
+    folders = [*([wanted] if wanted else []), *_candidates()]
+    versions = [(folder, _version(folder)) for folder in folders]
+    return [Binaries(folder, version) for folder, version in versions if version]
+
+
 def binaries_for(user: ServerUser | None, binaries: Binaries) -> Binaries:
     """Binaries that `user` can run: the same, or a copy when they lie under a folder closed to that user."""
     if user is None or _runs_as(user, binaries):

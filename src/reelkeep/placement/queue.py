@@ -1,0 +1,67 @@
+"""The job that reconciles, and how it is asked for."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelkeep.jobs.queue import JobName, enqueue
+from reelkeep.placement.load import InForce
+from reelkeep.placement.reconcile import reconcile_each
+from reelkeep.runtime import Runtime
+
+#: A queue of its own: moving terabytes must not hold up anybody's media.
+RECONCILE = JobName("reconcile", queue="storage")
+#: Blobs of one job, and how many of them it works on at once.
+BLOBS_MAX, AT_ONCE = 50, 8
+
+_WAITING = text(
+    "select count(*) from (select from procrastinate_jobs"
+    " where task_name = :name and status in ('todo', 'doing') limit :most) as waiting"
+)
+_DUE = text(
+    "select exists (select from procrastinate_jobs where task_name = :name"
+    " and (status = 'doing' or status = 'todo' and coalesce(scheduled_at, now()) <= now()))"
+)
+
+
+async def enqueue_reconcile(session: AsyncSession, organization_id: UUID, blob_ids: Sequence[UUID]) -> None:
+    """Ask for blobs to be brought to where they are wanted; runs if the current unit of work commits."""
+    for first in range(0, len(blob_ids), BLOBS_MAX):
+        batch = ",".join(str(blob_id) for blob_id in blob_ids[first : first + BLOBS_MAX])
+        await enqueue(session, RECONCILE, organization_id=str(organization_id), blob_ids=batch)
+
+
+async def enqueue_if_misplaced(
+    session: AsyncSession,
+    known: InForce,
+    organization_id: UUID,
+    blob_id: UUID,
+    *,
+    kind: str,
+    store: str,
+    degraded: bool = False,
+) -> None:
+    """Ask for it where a new blob's first copy is not all that is wanted."""
+    if known.plain and not degraded:
+        return
+    places = known.wanted(organization_id, kind, timedelta())
+    if degraded or [(place.store, place.storage_class) for place in places] != [(store, "")]:
+        await enqueue_reconcile(session, organization_id, [blob_id])
+
+
+async def reconciles_waiting(session: AsyncSession, most: int) -> int:
+    """How many such jobs wait or are being done, counted up to `most`."""
+    return int(await session.scalar(_WAITING, {"name": RECONCILE.name, "most": most}) or 0)
+
+
+async def reconciles_are_due(session: AsyncSession) -> bool:
+    """Whether one is being done or about to begin; those that wait out a failure do not count."""
+    return bool(await session.scalar(_DUE, {"name": RECONCILE.name}))
+
+
+async def reconcile_blobs(runtime: Runtime, organization_id: UUID, blob_ids: Sequence[UUID]) -> None:
+    """The job's body."""
+    await reconcile_each(runtime, organization_id, list(blob_ids), at_once=AT_ONCE)

@@ -1,0 +1,56 @@
+"""The end of copies, of renditions that are made again on demand, and of blobs that nothing needs."""
+
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelkeep.blobs.models import Blob, Copy, CopyState
+from reelkeep.blobs.usage import count_usage
+from reelkeep.events.append import append
+from reelkeep.placement.view import OWNED_KINDS, OWNER, View
+from reelkeep.runtime import Runtime
+
+UNMAKE = text("delete from rendition where organization_id = :organization_id and blob_id = :blob_id")
+
+
+async def unmake(runtime: Runtime, view: View) -> None:
+    """Forget a rendition that is made again on demand; its blob is then needed by nothing."""
+    blob = view.blob
+    async with runtime.database.work(blob.organization_id) as session:
+        await session.execute(UNMAKE, {"organization_id": blob.organization_id, "blob_id": blob.id})
+        append(
+            session,
+            blob.organization_id,
+            "rendition.unmade",
+            recording_id=view.recording_id,
+            blob_id=str(blob.id),
+            of=blob.kind,
+        )
+
+
+async def forget_copy(runtime: Runtime, copy: Copy) -> None:
+    """Take away the row of a copy whose bytes are gone; with the last, a blob that nothing needs."""
+    async with runtime.database.work(copy.organization_id) as session:
+        query = select(Blob).where(Blob.organization_id == copy.organization_id, Blob.id == copy.blob_id)
+        blob = await session.scalar(query.with_for_update())
+        gone = delete(Copy).where(
+            Copy.organization_id == copy.organization_id,
+            Copy.id == copy.id,
+            Copy.state == CopyState.DELETING,
+            Copy.key == copy.key,
+        )
+        await session.execute(gone.execution_options(synchronize_session=False))
+        append(session, copy.organization_id, "copy.removed", blob_id=str(copy.blob_id), store=copy.store)
+        if blob is not None:
+            await _forget_blob(session, blob)
+
+
+async def _forget_blob(session: AsyncSession, blob: Blob) -> None:
+    left = select(func.count()).where(Copy.organization_id == blob.organization_id, Copy.blob_id == blob.id)
+    if blob.kind not in OWNED_KINDS or await session.scalar(left):
+        return
+    if await session.scalar(OWNER, {"organization_id": blob.organization_id, "blob_id": blob.id}) is not None:
+        return
+    size_bytes = blob.size_bytes
+    await session.delete(blob)
+    await session.flush()
+    await count_usage(session, blob.organization_id, bytes_used=-size_bytes)

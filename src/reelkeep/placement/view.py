@@ -1,0 +1,99 @@
+"""One blob as placement sees it: what it belongs to, its copies, and where it is wanted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelkeep.blobs.models import Blob, BlobKind, Copy, CopyState
+from reelkeep.placement.load import InForce
+from reelkeep.placement.plan import Have, Move, next_move
+from reelkeep.placement.rules import MADE_AGAIN, Places
+
+# By table and column: the rooms that own some of them stand above this one.
+_OWNED = """
+select r.id as recording_id from recording r
+ where r.organization_id = :organization_id and r.original_blob_id = :blob_id
+union all
+select m.recording_id from rendition m
+ where m.organization_id = :organization_id and m.blob_id = :blob_id
+limit 1
+"""
+OWNER = text(_OWNED)
+#: Kinds whose owner is found as above; a blob of another kind is never taken for one that nobody needs.
+OWNED_KINDS = frozenset({BlobKind.ORIGINAL, BlobKind.PLAYBACK, BlobKind.PEAKS})
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A blob, its copies and what is wanted, as of one moment."""
+
+    blob: Blob
+    copies: Sequence[Copy]
+    #: None: nothing needs the blob any more.
+    recording_id: UUID | None
+    wanted: Places
+    now: datetime
+
+    @property
+    def have(self) -> list[Have]:
+        """The copies as the plan takes them."""
+        known = self.blob.sha256 is not None
+        return [have_of(copy, self.now, digest_known=known) for copy in self.copies]
+
+    @property
+    def move(self) -> Move | None:
+        """The next step."""
+        return next_move(self.wanted, self.have)
+
+    @property
+    def unmade(self) -> bool:
+        """Whether rules want a rendition nowhere: it is made again on demand."""
+        return self.recording_id is not None and not self.wanted and self.blob.kind in MADE_AGAIN
+
+    def copy_in(self, store: str) -> Copy | None:
+        """The blob's copy in a store."""
+        return next((copy for copy in self.copies if copy.store == store), None)
+
+
+def have_of(copy: Copy, now: datetime, *, digest_known: bool) -> Have:
+    """A copy's row as the plan takes it."""
+    deleting = copy.state == CopyState.DELETING
+    believed = copy.claimed_until is not None and copy.claimed_until > now
+    return Have(
+        store=copy.store,
+        state=CopyState(copy.state),
+        storage_class=copy.storage_class,
+        verified=copy.verified_at is not None and digest_known,
+        claimed=copy.claim_id is not None if deleting else believed,
+        remove_due=deleting and copy.remove_after is not None and copy.remove_after <= now,
+        restore_state=copy.restore_state,
+    )
+
+
+async def view_blob(
+    session: AsyncSession,
+    known: InForce,
+    now: datetime,
+    organization_id: UUID,
+    blob_id: UUID,
+    *,
+    lock: bool = False,
+) -> View | None:
+    """The blob as it is now; None when it is gone. With `lock`, it stays so until the commit."""
+    query = select(Blob).where(Blob.organization_id == organization_id, Blob.id == blob_id)
+    query = query.with_for_update() if lock else query
+    blob = await session.scalar(query.execution_options(populate_existing=True))
+    if blob is None:
+        return None
+    held = select(Copy).where(Copy.organization_id == organization_id, Copy.blob_id == blob_id)
+    copies = (await session.scalars(held.execution_options(populate_existing=True))).all()
+    recording_id = await session.scalar(OWNER, {"organization_id": organization_id, "blob_id": blob_id})
+    if recording_id is None and blob.kind in OWNED_KINDS:
+        wanted: Places = ()
+    else:
+        wanted = known.wanted(organization_id, blob.kind, now - blob.created_at, copies)
+    return View(blob, copies, recording_id, wanted, now)
