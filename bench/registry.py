@@ -32,6 +32,7 @@ MEASUREMENTS = {
     "receive": "200 MB by every way in, against nginx and @tus/server",
     "crowd": "Many uploads at once: memory, other requests, fairness",
     "media": "Probe, playback, waveform and speech sound, against ffmpeg",
+    "usage": "Figures of usage at a million recordings, and what keeping them costs",
     "overhead": "From complete to transcribed, beyond the engine's own time",
     "memory": "Memory while long recordings are processed",
 }

@@ -25,7 +25,7 @@ COUNTED = (
     "equal a recount."
 )
 ORGANIZATION = """
-insert into organization (id, name) select gen_random_uuid(), 'Clinic ' || n from generate_series(2, %s) n
+insert into organization (id, name) select gen_random_uuid(), 'Clinic ' || n from generate_series(2, %s::int) n
 """
 STORES = """
 insert into store (name, kind) values ('s3-eu', 's3'), ('archive', 's3') on conflict do nothing
@@ -36,7 +36,7 @@ with organizations as (select array_agg(id order by created_at, id) as ids from 
      numbers as (select n, gen_random_uuid() as id,
                         ids[case when n %% 2 = 0 then 1 else 1 + (n / 2) %% cardinality(ids) end]
                           as organization_id
-                   from generate_series(%(first)s, %(last)s) n, organizations),
+                   from generate_series(%(first)s::int, %(last)s::int) n, organizations),
      blobs as (insert into blob (organization_id, id, kind, size_bytes, content_type)
                select organization_id, id, 'original', 100000 + n %% 1000, 'audio/mp4' from numbers),
      recordings as (insert into recording (organization_id, id, recording_type, status, original_filename,

@@ -71,6 +71,7 @@ def places(known: Known, broken: Known) -> tuple[str, ...]:
         f"/recordings/{broken.id}",
         "/recordings/0197f0aa-0000-7000-8000-000000000000",
         "/trash",
+        "/admin/storage",
         "/me",
     )
 

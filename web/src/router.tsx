@@ -152,6 +152,12 @@ const trashRoute = createRoute({
   component: lazyRouteComponent(page(() => import('./trash/TrashPage')), 'TrashPage'),
 });
 
+const storageRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/admin/storage',
+  component: lazyRouteComponent(page(() => import('./storage/StoragePage')), 'StoragePage'),
+});
+
 const myRoute = createRoute({
   getParentRoute: () => appRoute,
   path: '/me',
@@ -180,7 +186,7 @@ const routeTree = rootRoute.addChildren([
   loginRoute,
   welcomeRoute,
   setPasswordRoute,
-  appRoute.addChildren([libraryRoute, recordingRoute, readRoute, recordRoute, unsentRoute, sessionRoute, trashRoute, myRoute, notFoundRoute]),
+  appRoute.addChildren([libraryRoute, recordingRoute, readRoute, recordRoute, unsentRoute, sessionRoute, trashRoute, storageRoute, myRoute, notFoundRoute]),
   ...galleryRoutes,
 ]);
 

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 
 from reelkeep.accounts.identify import Caller
+from reelkeep.blobs.copy_states import copy_states_of
 from reelkeep.blobs.cost import currency_of
-from reelkeep.blobs.store_usage import Holding, holding_of
+from reelkeep.blobs.store_usage import Holding
 from reelkeep.http import storage_usage_schemas as shapes
 from reelkeep.http.identity import requires, runtime_of
-from reelkeep.uploads.set_limits import Standing, show_limits
+from reelkeep.uploads.show_storage import StorageStanding, show_storage
 
 router = APIRouter(prefix="/api/v1/storage", tags=["storage"])
 
@@ -19,18 +20,23 @@ Reader = Annotated[Caller, Depends(requires("storage.read"))]
 @router.get("/usage", response_model=shapes.StorageUsageOut)
 async def usage(request: Request, caller: Reader) -> shapes.StorageUsageOut:
     """What the organization keeps in each store and class, what of its quota that is, and what it costs."""
-    runtime = runtime_of(request)
-    standing = await show_limits(runtime, caller.organization_id)
-    return usage_out(standing, await holding_of(runtime, caller.organization_id))
+    return usage_out(await show_storage(runtime_of(request), caller.organization_id))
 
 
-def usage_out(standing: Standing, holding: Holding) -> shapes.StorageUsageOut:
+@router.get("/copies", response_model=shapes.CopyStatesOut)
+async def copies(request: Request, caller: Reader) -> shapes.CopyStatesOut:
+    """How the organization's copies are: missing or damaged, on their way, and when they were verified."""
+    found = await copy_states_of(runtime_of(request), caller.organization_id)
+    return shapes.CopyStatesOut.model_validate(found, from_attributes=True)
+
+
+def usage_out(standing: StorageStanding) -> shapes.StorageUsageOut:
     """An organization's usage as it is told."""
     return shapes.StorageUsageOut(
-        **holding_facts(holding),
+        **holding_facts(standing.holding),
         bytes_used=standing.used.bytes_used,
         bytes_reserved=standing.used.bytes_reserved,
-        quota_bytes=standing.in_force.quota_bytes,
+        quota_bytes=standing.quota_bytes,
     )
 
 

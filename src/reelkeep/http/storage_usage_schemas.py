@@ -1,6 +1,6 @@
 """The shapes of answers about what lies in stores and what it costs."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
@@ -40,6 +40,26 @@ class StorageUsageOut(HoldingOut):
     bytes_used: int = Field(description="What counts against the quota: each blob once, however many copies.")
     bytes_reserved: int = Field(description="Held by uploads that are open.")
     quota_bytes: int | None
+
+
+class UnsettledOut(BaseModel):
+    """Copies in one store that are not simply there."""
+
+    store: str
+    state: str = Field(description="making, missing, damaged or deleting.")
+    copies: int
+
+
+class CopyStatesOut(BaseModel):
+    """How the organization's copies are."""
+
+    unsettled: list[UnsettledOut]
+    all_counted: bool = Field(description="False: there are more than these, which are ten thousand.")
+    verified_last: datetime | None = Field(description="When one was last read back and found right.")
+    verified_longest_ago: datetime | None = Field(
+        description="Of those that ever were, the one whose turn was longest ago."
+    )
+    has_unverified: bool = Field(description="There are some that never were.")
 
 
 class AskedOut(BaseModel):

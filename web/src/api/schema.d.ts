@@ -392,6 +392,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/recordings/{recording_id}/peaks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Peaks
+         * @description The waveform: 2,000 intervals of the whole, or 50 a second of a window.
+         */
+        get: operations["peaks_api_v1_recordings__recording_id__peaks_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{recording_id}/transcript": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Transcript
+         * @description What was said, as data or as a file to read or to show under a video.
+         */
+        get: operations["transcript_api_v1_recordings__recording_id__transcript_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/recordings/{recording_id}/download-url": {
         parameters: {
             query?: never;
@@ -432,7 +472,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/recordings/{recording_id}/peaks": {
+    "/api/v1/recordings/{recording_id}/media/{kind}": {
         parameters: {
             query?: never;
             header?: never;
@@ -440,30 +480,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Peaks
-         * @description The waveform: 2,000 intervals of the whole, or 50 a second of a window.
+         * Media
+         * @description The bytes themselves, through this server: for clients that cannot reach the store.
+         *
+         *     Takes one range (`Range`, `If-Range`) and `If-None-Match`. `download-url` and `playback-url` are quicker
+         *     where the store can be reached.
          */
-        get: operations["peaks_api_v1_recordings__recording_id__peaks_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/recordings/{recording_id}/transcript": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Transcript
-         * @description What was said, as data or as a file to read or to show under a video.
-         */
-        get: operations["transcript_api_v1_recordings__recording_id__transcript_get"];
+        get: operations["media_api_v1_recordings__recording_id__media__kind__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -544,6 +567,46 @@ export interface paths {
          * @description What was said in all parts, with times on the session's one timeline.
          */
         get: operations["transcript_api_v1_sessions__session_id__transcript_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/storage/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Usage
+         * @description What the organization keeps in each store and class, what of its quota that is, and what it costs.
+         */
+        get: operations["usage_api_v1_storage_usage_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/storage/copies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Copies
+         * @description How the organization's copies are: missing or damaged, on their way, and when they were verified.
+         */
+        get: operations["copies_api_v1_storage_copies_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -803,6 +866,34 @@ export interface components {
             recording_metadata?: {
                 [key: string]: unknown;
             } | null;
+        };
+        /**
+         * CopyStatesOut
+         * @description How the organization's copies are.
+         */
+        CopyStatesOut: {
+            /** Unsettled */
+            unsettled: components["schemas"]["UnsettledOut"][];
+            /**
+             * All Counted
+             * @description False: there are more than these, which are ten thousand.
+             */
+            all_counted: boolean;
+            /**
+             * Verified Last
+             * @description When one was last read back and found right.
+             */
+            verified_last: string | null;
+            /**
+             * Verified Longest Ago
+             * @description Of those that ever were, the one whose turn was longest ago.
+             */
+            verified_longest_ago: string | null;
+            /**
+             * Has Unverified
+             * @description There are some that never were.
+             */
+            has_unverified: boolean;
         };
         /**
          * EngineOut
@@ -1182,6 +1273,12 @@ export interface components {
              */
             csrf_token: string | null;
         };
+        /**
+         * MediaKind
+         * @description What of a recording is wanted.
+         * @enum {string}
+         */
+        MediaKind: "original" | "playback";
         /**
          * MultipartCompleteIn
          * @description All parts that make the file.
@@ -1876,6 +1973,8 @@ export interface components {
             content_type: string;
             /** File Size Bytes */
             file_size_bytes: number;
+            /** @description Whose URL it is: the store's, a CDN's in front of it, or Reelkeep's own. */
+            via: components["schemas"]["Via"];
         };
         /**
          * StepKind
@@ -1920,6 +2019,70 @@ export interface components {
             started_at: string | null;
             /** Finished At */
             finished_at: string | null;
+        };
+        /**
+         * StorageUsageOut
+         * @description What one organization keeps, what of its quota that is, and what it costs.
+         */
+        StorageUsageOut: {
+            /** Stores */
+            stores: components["schemas"]["StoredOut"][];
+            /**
+             * Bytes Stored
+             * @description Of all copies, those of renditions too.
+             */
+            bytes_stored: number;
+            /** Copies */
+            copies: number;
+            /**
+             * Currency
+             * @description Null where no store has a price table.
+             */
+            currency: string | null;
+            /**
+             * Cost Per Month
+             * @description Of storing what is there now, in the stores that have prices; without requests.
+             */
+            cost_per_month: string | null;
+            /**
+             * Stores Without Prices
+             * @description Their bytes are not in the cost.
+             */
+            stores_without_prices: string[];
+            /**
+             * Bytes Used
+             * @description What counts against the quota: each blob once, however many copies.
+             */
+            bytes_used: number;
+            /**
+             * Bytes Reserved
+             * @description Held by uploads that are open.
+             */
+            bytes_reserved: number;
+            /** Quota Bytes */
+            quota_bytes: number | null;
+        };
+        /**
+         * StoredOut
+         * @description What lies in one class of one store.
+         */
+        StoredOut: {
+            /** Store */
+            store: string;
+            /**
+             * Storage Class
+             * @description Empty where the store has none, or its own was taken.
+             */
+            storage_class: string;
+            /** Bytes */
+            bytes: number;
+            /** Copies */
+            copies: number;
+            /**
+             * Cost Per Month
+             * @description Null where the store has no price table.
+             */
+            cost_per_month: string | null;
         };
         /**
          * TokenOut
@@ -1983,6 +2146,21 @@ export interface components {
             created_at: string;
         };
         /**
+         * UnsettledOut
+         * @description Copies in one store that are not simply there.
+         */
+        UnsettledOut: {
+            /** Store */
+            store: string;
+            /**
+             * State
+             * @description making, missing, damaged or deleting.
+             */
+            state: string;
+            /** Copies */
+            copies: number;
+        };
+        /**
          * UnspokenPartOut
          * @description A part without a transcript.
          */
@@ -2032,6 +2210,12 @@ export interface components {
             /** Name */
             name: string | null;
         };
+        /**
+         * Via
+         * @description Whose address it is.
+         * @enum {string}
+         */
+        Via: "store" | "cdn" | "reelkeep";
         /**
          * WelcomeIn
          * @description The first administrator.
@@ -3117,86 +3301,6 @@ export interface operations {
             };
         };
     };
-    download_url_api_v1_recordings__recording_id__download_url_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                recording_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SignedUrlOut"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
-    playback_url_api_v1_recordings__recording_id__playback_url_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                recording_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SignedUrlOut"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
     peaks_api_v1_recordings__recording_id__peaks_get: {
         parameters: {
             query?: {
@@ -3266,6 +3370,161 @@ export interface operations {
                     "application/x-subrip": unknown;
                     "text/vtt": unknown;
                 };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    download_url_api_v1_recordings__recording_id__download_url_get: {
+        parameters: {
+            query?: {
+                /** @description `reelkeep`: not the store's URL but one of this server, which reads from any copy; the stores are asked first whether one can be read. */
+                via?: "auto" | "reelkeep";
+            };
+            header?: never;
+            path: {
+                recording_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedUrlOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    playback_url_api_v1_recordings__recording_id__playback_url_get: {
+        parameters: {
+            query?: {
+                /** @description `reelkeep`: not the store's URL but one of this server, which reads from any copy; the stores are asked first whether one can be read. */
+                via?: "auto" | "reelkeep";
+            };
+            header?: never;
+            path: {
+                recording_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedUrlOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    media_api_v1_recordings__recording_id__media__kind__get: {
+        parameters: {
+            query?: {
+                /** @description To be saved as a file, instead of shown. */
+                download?: boolean;
+            };
+            header?: never;
+            path: {
+                recording_id: string;
+                kind: components["schemas"]["MediaKind"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All bytes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/*": unknown;
+                    "video/*": unknown;
+                };
+            };
+            /** @description The range asked for. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/*": unknown;
+                    "video/*": unknown;
+                };
+            };
+            /** @description The client has them. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such range. */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Client Error */
             "4XX": {
@@ -3436,6 +3695,82 @@ export interface operations {
                     "text/plain": unknown;
                     "application/x-subrip": unknown;
                     "text/vtt": unknown;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    usage_api_v1_storage_usage_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorageUsageOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    copies_api_v1_storage_copies_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CopyStatesOut"];
                 };
             };
             /** @description Client Error */

@@ -16,4 +16,6 @@ export type Transcript = Schemas['TranscriptOut'];
 export type Segment = Schemas['SegmentOut'];
 export type Word = Schemas['WordOut'];
 export type Engines = Schemas['EnginesOut'];
+export type StorageUsage = Schemas['StorageUsageOut'];
+export type CopyStates = Schemas['CopyStatesOut'];
 export type Ticket = Schemas['InitiateOut'];

@@ -3,17 +3,20 @@ import { useState, type ReactNode } from 'react';
 
 import { ApiError } from '@/api/errors';
 import { enginesQuery, keys, listQuery, meQuery, peaksQuery, recordingQuery, transcriptQuery } from '@/api/queries';
-import type { Me, RecordingDetail, RecordingList } from '@/api/types';
+import type { CopyStates, Me, RecordingDetail, RecordingList, StorageUsage } from '@/api/types';
 import { LibraryView } from '@/library/LibraryView';
 import { RecordPage } from '@/record/RecordPage';
 import { RecorderView } from '@/record/RecorderView';
 import { UnsentCard } from '@/record/UnsentCard';
 import { RecordingView } from '@/recording/RecordingView';
 import { UploadRow } from '@/shell/UploadRow';
+import { copiesQuery, usageQuery } from '@/storage/queries';
+import { StorageView } from '@/storage/StorageView';
 import { notTaken, uploadOf } from '@/uploads/state';
 
 import * as fixtures from './fixtures';
 import { FOUND, HELD, held, RECORDER, still } from './recorder';
+import { STORAGE } from './storage';
 
 const away = new ApiError('The database does not answer. Try again in a minute.', 'DATABASE_UNAVAILABLE', 503);
 const SENTENCES = [
@@ -57,6 +60,18 @@ function withRecording(recording: RecordingDetail): QueryClient {
   return client;
 }
 
+/** What is undefined fails; with `old`, figures that were there before stay. */
+function withStorage(usage?: StorageUsage, copies?: CopyStates, old = false): QueryClient {
+  const client = memory();
+  if (usage) client.setQueryData(usageQuery.queryKey, usage);
+  if (copies) client.setQueryData(copiesQuery.queryKey, copies);
+  const failed = { status: 'error' as const, error: away };
+  for (const { queryKey } of [...(usage && !old ? [] : [usageQuery]), ...(copies && !old ? [] : [copiesQuery])]) {
+    client.getQueryCache().build(client, { queryKey }).setState(failed);
+  }
+  return client;
+}
+
 const file = { kind: 'file' as const, filename: 'visit.m4a', bytes: 48_000_000, sentBytes: 29_760_000, seconds: null };
 const rate = { code: 'RATE_LIMITED', message: 'More than 60 uploads were begun in a minute. Wait a little.', status: 429 };
 const long = { code: 'MEDIA_TOO_LONG', message: 'The file lasts 9 h; up to 8 h are taken. Send it in parts.', status: 413 };
@@ -82,7 +97,7 @@ const LISTS: readonly [string, () => QueryClient, { q?: string }][] = [
   ['List: failed', () => withFailure(listQuery({}).queryKey), {}],
 ];
 
-/** Every state of the list, of a recording, of the recorder and of an upload, from fixtures. Only while developing. */
+/** Every state of the list, of a recording, of the recorder, of storage and of an upload, from fixtures. Only while developing. */
 export function States() {
   // Nothing here asks a server: what is not in a state's memory stays on its way for ever.
   useState(() => {
@@ -127,6 +142,23 @@ export function States() {
             <UnsentCard key={one.id} recording={one} found />
           ))}
         </div>
+      </State>
+      {STORAGE.map(([name, usage, copies]) => (
+        <State key={name} name={`Storage: ${name}`} make={() => withStorage(usage, copies)}>
+          <StorageView />
+        </State>
+      ))}
+      <State name="Storage: loading" make={() => memory()}>
+        <StorageView />
+      </State>
+      <State name="Storage: failed" make={() => withStorage()}>
+        <StorageView />
+      </State>
+      <State name="Storage: one tile failed" make={() => withStorage(STORAGE[0]?.[1])}>
+        <StorageView />
+      </State>
+      <State name="Storage: old" make={() => withStorage(STORAGE[0]?.[1], STORAGE[0]?.[2], true)}>
+        <StorageView />
       </State>
       <State name="Uploads" make={() => memory()}>
         <ul>

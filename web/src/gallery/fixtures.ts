@@ -8,7 +8,7 @@ export const me: Me = {
   user: { id: 'u1', email: 'ada@example.org', name: 'Ada Lee' },
   organization: { id: 'o1', name: 'Hill Street Vets' },
   role: 'admin',
-  permissions: ['recordings.read', 'recordings.write', 'recordings.delete', 'members.manage'],
+  permissions: ['recordings.read', 'recordings.write', 'recordings.delete', 'members.manage', 'storage.read'],
   csrf_token: 'x',
 };
 

@@ -2,7 +2,12 @@ import { useQuery } from '@tanstack/react-query';
 
 import { meQuery } from '@/api/queries';
 
-type Permission = 'recordings.read' | 'recordings.write' | 'recordings.delete' | 'members.manage';
+type Permission =
+  | 'recordings.read'
+  | 'recordings.write'
+  | 'recordings.delete'
+  | 'members.manage'
+  | 'storage.read';
 
 export function usePermission(permission: Permission): boolean {
   const { data } = useQuery(meQuery);

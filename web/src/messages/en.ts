@@ -2,6 +2,7 @@ import type { RecordingStatus, Step } from '@/api/types';
 
 import { record } from './record';
 import { session } from './session';
+import { storage } from './storage';
 
 const plural = new Intl.PluralRules('en');
 const count = (n: number, one: string, other: string) =>
@@ -34,6 +35,7 @@ const stepStates: Record<Step['state'], string> = {
 export const en = {
   record,
   session,
+  storage,
   app: 'Reelkeep',
   skipToContent: 'Skip to the page',
   recordings: 'Recordings',

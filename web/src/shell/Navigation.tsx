@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import { AudioLines, CircleUserRound, Mic, Trash2 } from 'lucide-react';
+import { AudioLines, CircleUserRound, HardDrive, Mic, Trash2 } from 'lucide-react';
 
 import { usePermission } from '@/me/usePermission';
 import { t } from '@/messages';
@@ -11,14 +11,15 @@ const PLACES = [
   { to: '/recordings', label: t.recordings, icon: AudioLines },
   { to: '/record', label: t.record.short, icon: Mic, needs: 'recordings.write' },
   { to: '/trash', label: t.trash, icon: Trash2 },
+  { to: '/admin/storage', label: t.storage.title, icon: HardDrive, needs: 'storage.read' },
   { to: '/me', label: t.me, icon: CircleUserRound },
 ] as const;
 
 function Places({ className }: { className: string | undefined }) {
-  const mayRecord = usePermission('recordings.write');
+  const may = { 'recordings.write': usePermission('recordings.write'), 'storage.read': usePermission('storage.read') };
   return (
     <ul className={className}>
-      {PLACES.filter((place) => mayRecord || !('needs' in place)).map(({ to, label, icon: Icon }) => (
+      {PLACES.filter((place) => !('needs' in place) || may[place.needs]).map(({ to, label, icon: Icon }) => (
         <li key={to}>
           <Link to={to} className={styles['place']} activeProps={{ 'data-here': true }}>
             <Icon size={20} strokeWidth={1.75} aria-hidden />

@@ -7,7 +7,6 @@ import typer
 
 from reelkeep.blobs.store_usage import (
     Month,
-    holding_of,
     holdings_of_all,
     month_of,
     prices_of,
@@ -19,7 +18,7 @@ from reelkeep.cli.output import print_facts, print_json, print_note, print_table
 from reelkeep.http import storage_usage_schemas as shapes
 from reelkeep.http.storage_usage_routes import holding_facts, usage_out
 from reelkeep.runtime import Runtime
-from reelkeep.uploads.set_limits import show_limits
+from reelkeep.uploads.show_storage import show_storage
 
 Organization = Annotated[
     str | None,
@@ -52,9 +51,7 @@ def usage(organization: Organization = None, data: Data = None, as_json: Json = 
 
 
 async def _of_one(runtime: Runtime, organization: str) -> shapes.StorageUsageOut:
-    organization_id = await choose_organization(runtime, organization)
-    standing = await show_limits(runtime, organization_id)
-    return usage_out(standing, await holding_of(runtime, organization_id))
+    return usage_out(await show_storage(runtime, await choose_organization(runtime, organization)))
 
 
 async def _of_all(runtime: Runtime) -> shapes.InstallationUsageOut:

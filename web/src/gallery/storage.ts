@@ -1,0 +1,80 @@
+/** Storage in every state, for the gallery alone. */
+import type { CopyStates, StorageUsage } from '@/api/types';
+
+const GB = 1_000_000_000;
+const NOW = new Date(Date.now() - 3 * 3_600_000).toISOString();
+
+const usage: StorageUsage = {
+  stores: [
+    { store: 'archive', storage_class: 'GLACIER_IR', bytes: 212 * GB, copies: 30_412, cost_per_month: '0.8480' },
+    { store: 'archive', storage_class: 'DEEP_ARCHIVE', bytes: 96 * GB, copies: 9_120, cost_per_month: '0.0950' },
+    { store: 'local', storage_class: '', bytes: 41.2 * GB, copies: 14_201, cost_per_month: null },
+    { store: 's3-eu', storage_class: '', bytes: 39.8 * GB, copies: 14_190, cost_per_month: '0.9154' },
+  ],
+  bytes_stored: 389 * GB,
+  copies: 67_923,
+  currency: 'EUR',
+  cost_per_month: '1.8584',
+  stores_without_prices: ['local'],
+  bytes_used: 252 * GB,
+  bytes_reserved: 0.4 * GB,
+  quota_bytes: 500 * GB,
+};
+
+const copies: CopyStates = {
+  unsettled: [],
+  all_counted: true,
+  verified_last: NOW,
+  verified_longest_ago: '2026-10-28T02:40:00Z',
+  has_unverified: false,
+};
+
+export const STORAGE: readonly [string, StorageUsage, CopyStates][] = [
+  ['in order', usage, copies],
+  [
+    'copies lost and on their way',
+    usage,
+    {
+      ...copies,
+      unsettled: [
+        { store: 's3-eu', state: 'missing', copies: 11 },
+        { store: 'local', state: 'damaged', copies: 1 },
+        { store: 'r2', state: 'making', copies: 10_000 },
+        { store: 'local', state: 'deleting', copies: 3 },
+      ],
+      all_counted: false,
+      has_unverified: true,
+    },
+  ],
+  [
+    'one store, no prices, no quota, never checked',
+    {
+      ...usage,
+      stores: [{ store: 'local', storage_class: '', bytes: 41.2 * GB, copies: 14_201, cost_per_month: null }],
+      bytes_stored: 41.2 * GB,
+      bytes_used: 41.2 * GB,
+      bytes_reserved: 0,
+      quota_bytes: null,
+      currency: null,
+      cost_per_month: null,
+    },
+    { ...copies, verified_last: null, verified_longest_ago: null, has_unverified: true },
+  ],
+  ['not checked lately', usage, { ...copies, verified_last: '2026-10-29T02:40:00Z' }],
+  ['nearly full', { ...usage, bytes_used: 470 * GB }, copies],
+  ['full', { ...usage, bytes_used: 500 * GB }, copies],
+  [
+    'empty',
+    {
+      ...usage,
+      stores: [],
+      bytes_stored: 0,
+      copies: 0,
+      bytes_used: 0,
+      bytes_reserved: 0,
+      cost_per_month: '0.0000',
+      stores_without_prices: [],
+    },
+    { ...copies, verified_last: null, verified_longest_ago: null },
+  ],
+];

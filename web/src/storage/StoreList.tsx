@@ -1,0 +1,73 @@
+import type { CopyStates, StorageUsage } from '@/api/types';
+import { fileSize } from '@/format/bytes';
+import { money } from '@/format/money';
+import { t } from '@/messages';
+
+import styles from './Storage.module.css';
+import { storesOf, type StateName, type StoreTold } from './stores';
+
+interface Props {
+  usage: StorageUsage;
+  states: CopyStates | undefined;
+}
+
+const WORDS: readonly StateName[] = ['missing', 'damaged', 'making', 'deleting'];
+
+export function StoreList({ usage, states }: Props) {
+  return (
+    <section aria-labelledby="storage-stores" className={styles['stores']}>
+      <h2 id="storage-stores">{t.storage.stores}</h2>
+      <ul className={styles['rows']}>
+        {storesOf(usage, states).map((store) => (
+          <StoreRow key={store.name} store={store} currency={usage.currency} />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function StoreRow({ store, currency }: { store: StoreTold; currency: string | null }) {
+  const percent = Math.round(store.share * 100);
+  return (
+    <li className={styles['store']}>
+      <div className={styles['head']}>
+        <h3>
+          <bdi>{store.name}</bdi>
+        </h3>
+        <span className="figures">{t.storage.kept(fileSize(store.bytes), store.copies)}</span>
+        <span className={styles['price']}>{price(store.costPerMonth, currency)}</span>
+      </div>
+      <div className={styles['share']}>
+        <div className={styles['bar']} aria-hidden>
+          <div style={{ inlineSize: `${percent}%` }} />
+        </div>
+        <span className={styles['note']}>{t.storage.share(percent)}</span>
+      </div>
+      {store.classes.length > 1 && <Classes store={store} currency={currency} />}
+      {WORDS.filter((state) => store[state] > 0).map((state) => (
+        <p key={state} className={styles[state === 'missing' || state === 'damaged' ? 'warn' : 'note']}>
+          {t.storage[state](store[state])}
+        </p>
+      ))}
+    </li>
+  );
+}
+
+function Classes({ store, currency }: { store: StoreTold; currency: string | null }) {
+  return (
+    <ul className={styles['classes']} aria-label={t.storage.classes(store.name)}>
+      {store.classes.map((one) => (
+        <li key={one.storage_class}>
+          <bdi>{one.storage_class || t.storage.noClass}</bdi>
+          <span className="figures">{t.storage.kept(fileSize(one.bytes), one.copies)}</span>
+          <span className={styles['price']}>
+            {price(one.cost_per_month === null ? null : Number(one.cost_per_month), currency)}
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const price = (cost: number | null, currency: string | null) =>
+  cost === null || currency === null ? t.storage.noPrices : t.storage.perMonth(money(cost, currency));

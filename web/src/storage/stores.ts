@@ -1,0 +1,52 @@
+/** What is told of each store, put together. */
+import type { CopyStates, StorageUsage } from '@/api/types';
+
+export interface StoreTold {
+  name: string;
+  bytes: number;
+  copies: number;
+  /** Of all bytes that are kept, 0 to 1. */
+  share: number;
+  /** In the installation's currency; null where some of it has no price. */
+  costPerMonth: number | null;
+  classes: StorageUsage['stores'];
+  missing: number;
+  damaged: number;
+  making: number;
+  deleting: number;
+}
+
+export type StateName = 'missing' | 'damaged' | 'making' | 'deleting';
+
+const inState = (states: CopyStates | undefined, store: string, state: StateName) =>
+  states?.unsettled
+    .filter((one) => one.store === store && one.state === state)
+    .reduce((sum, one) => sum + one.copies, 0) ?? 0;
+
+/** One entry a store, the fullest first; a store that only lacks copies is told too. */
+export function storesOf(usage: StorageUsage, states: CopyStates | undefined): StoreTold[] {
+  const names = new Set([...usage.stores, ...(states?.unsettled ?? [])].map((one) => one.store));
+  const told = [...names].map((name) => {
+    const classes = usage.stores.filter((one) => one.store === name);
+    const bytes = classes.reduce((sum, one) => sum + one.bytes, 0);
+    const costs = classes.map((one) => one.cost_per_month);
+    return {
+      name,
+      bytes,
+      copies: classes.reduce((sum, one) => sum + one.copies, 0),
+      share: usage.bytes_stored > 0 ? bytes / usage.bytes_stored : 0,
+      costPerMonth:
+        costs.length === 0 || costs.includes(null) ? null : costs.reduce((sum, cost) => sum + Number(cost), 0),
+      classes,
+      missing: inState(states, name, 'missing'),
+      damaged: inState(states, name, 'damaged'),
+      making: inState(states, name, 'making'),
+      deleting: inState(states, name, 'deleting'),
+    };
+  });
+  return told.sort((one, other) => other.bytes - one.bytes || one.name.localeCompare(other.name));
+}
+
+/** How full it is, 0 to 1 and over; null without a quota. */
+export const fullness = (usage: StorageUsage) =>
+  usage.quota_bytes === null ? null : usage.quota_bytes > 0 ? (usage.bytes_used + usage.bytes_reserved) / usage.quota_bytes : 1;
