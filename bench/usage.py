@@ -25,7 +25,8 @@ COUNTED = (
     "equal a recount."
 )
 ORGANIZATION = """
-insert into organization (id, name) select gen_random_uuid(), 'Clinic ' || n from generate_series(2, %s::int) n
+insert into organization (id, name)
+select gen_random_uuid(), 'Clinic ' || n from generate_series(2, %s::int) n
 """
 STORES = """
 insert into store (name, kind) values ('s3-eu', 's3'), ('archive', 's3') on conflict do nothing
