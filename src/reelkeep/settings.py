@@ -224,6 +224,13 @@ class Settings(BaseSettings):
     local_path: FullPath | None = Field(
         None, description="Folder of the store `local`. Without it: `stores/local` in the data folder."
     )
+    scrub_days: int = Field(
+        90,
+        ge=0,
+        description="Days in which workers read every copy once and compare its digest; `0`: never by "
+        "themselves.",
+    )
+
     store: str = Field(
         "local",
         min_length=1,
@@ -235,6 +242,14 @@ class Settings(BaseSettings):
         None,
         description="Store that takes new recordings while the other one cannot be reached; they are moved "
         "when it answers again. Without it: the `fallback` of `REELKEEP_STORES_FILE`, else none.",
+    )
+    encryption_key_file: FullPath | None = Field(
+        None,
+        description="File with the master keys of stores that we encrypt (`encrypted = true`): an id and 64 "
+        "hexadecimal digits a line, the first one wraps. `reelkeep storage encryption new-key` makes one.",
+    )
+    encryption_keys: SecretStr | None = Field(
+        None, description="The same keys, `ID:DIGITS` and comma-separated, where there is no file for them."
     )
     s3_bucket: str | None = Field(None, description="Name of the bucket; needed when the store is `s3`.")
     s3_region: str = Field("us-east-1", min_length=1, description="Region of the bucket.")

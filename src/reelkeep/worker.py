@@ -21,6 +21,7 @@ from reelkeep.jobs.retry import RetryWithBackOff
 from reelkeep.jobs.takeover import take_over_forever
 from reelkeep.logs import get_logger, log_context
 from reelkeep.placement.queue import RECONCILE, reconcile_blobs
+from reelkeep.placement.scrub import scrub
 from reelkeep.placement.sweep import sweep_placement
 from reelkeep.recordings.steps import FETCH, MEDIA, SEAL, SPEECH
 from reelkeep.recordings.sweep import sweep_steps
@@ -144,6 +145,7 @@ async def run_worker(runtime: Runtime, queues: Sequence[str] = ("media", "speech
                 every_seconds=TAKEOVER_EVERY_SECONDS,
             ),
             sweep_forever(runtime),
+            scrub_forever(runtime),
         ]
         concurrency = {
             "media": settings.worker_media_concurrency,
@@ -194,3 +196,13 @@ async def sweep_forever(runtime: Runtime) -> None:
             log.warning("sweeping failed", exc_info=error)
         sweeps += 1
         await asyncio.sleep(runtime.settings.sweep_seconds)
+
+
+async def scrub_forever(runtime: Runtime) -> None:
+    """Read what is due of all copies until cancelled; a long file must not stop the sweep."""
+    while True:
+        await asyncio.sleep(runtime.settings.sweep_seconds)
+        try:
+            await scrub(runtime)
+        except Exception as error:  # the loop must outlive any one failure
+            log.warning("reading copies failed", exc_info=error)

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reelkeep.db.base import Base, TenantTable, tenant_reference
@@ -57,6 +57,9 @@ class StoreRow(Base):
     kind: Mapped[str] = mapped_column(comment="local or s3")
     identity: Mapped[UUID | None] = mapped_column(
         comment="of a folder that several machines share; also in its identity.json"
+    )
+    encrypted: Mapped[bool] = mapped_column(
+        default=False, server_default="false", comment="whether we encrypt what lies in it"
     )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -111,13 +114,14 @@ class Copy(TenantTable, Base):
         Index("uq_copy_store_key", "store", "key", unique=True),
         Index("ix_copy_store", "organization_id", "store", "id"),
         Index("ix_copy_unsettled", "organization_id", "id", postgresql_where=text("state <> 'present'")),
-        Index("ix_copy_verified", "organization_id", "verified_at", "id"),
+        Index("ix_copy_verified", "verified_at", "id"),
         Index("ix_copy_degraded", "organization_id", "id", postgresql_where=text("degraded")),
     )
 
     blob_id: Mapped[UUID]
     store: Mapped[str] = mapped_column(ForeignKey("store.name"))
-    key: Mapped[str]
+    #: Ordered by its bytes, as stores list theirs.
+    key: Mapped[str] = mapped_column(Text(collation="C"))
     state: Mapped[str] = mapped_column(default=CopyState.PRESENT)
     size_bytes: Mapped[int] = mapped_column(comment="as stored; more than the blob's where we encrypt")
     storage_class: Mapped[str] = mapped_column(
@@ -211,3 +215,40 @@ class AccessKey(Base):
     note: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     revoked_at: Mapped[datetime | None]
+
+
+class MasterKeyRow(Base):
+    """A master key by the operator's name for it; the key itself is never here. A directory table."""
+
+    __tablename__ = "master_key"
+
+    id: Mapped[str] = mapped_column(primary_key=True, comment="what the operator calls it")
+    check_value: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="tells it from another key with the same id, and gives nothing of it away"
+    )
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class DataKeyRow(TenantTable, Base):
+    """The key of one recording's bytes in encrypted stores, wrapped by a master key; an erased one stays."""
+
+    __tablename__ = "data_key"
+    __sweep_columns__ = ("organization_id", "id", "master_key_id")
+    __table_args__ = (
+        UniqueConstraint("organization_id", "recording_id"),
+        CheckConstraint(
+            "(wrapped is null) = (erased_at is not null) and (wrapped is null) = (master_key_id is null)",
+            name="erased",
+        ),
+        Index("ix_data_key_master_key", "master_key_id"),
+    )
+
+    recording_id: Mapped[UUID] = mapped_column(
+        comment="whose bytes it opens; no foreign key: what was erased outlives the recording"
+    )
+    master_key_id: Mapped[str | None] = mapped_column(
+        ForeignKey("master_key.id"), comment="what wraps it; null: erased"
+    )
+    wrapped: Mapped[bytes | None] = mapped_column(LargeBinary, comment="null: erased")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    erased_at: Mapped[datetime | None]

@@ -36,7 +36,11 @@ ENTRIES = {
     "users": Entry("users", "Add people and set their passwords."),
     "tokens": Entry("tokens", "Make, list and revoke API tokens."),
     "limits": Entry("limits", "Show and set what an organization may upload."),
-    "storage": Entry("storage", "Give S3 tools access to stores."),
+    "storage": Entry("storage", "Look after stores: rules, moves, checks, usage, keys."),
+    "backup": Entry("backup", "Back up the database and the list of blobs, encrypted; list and prove backups."),
+    "restore": Entry(
+        "restore", "Put a backup back on an empty machine: database, secret key, and the bytes that no store has."
+    ),
     "engines": Entry("engines", "Show the speech engines, and which one is used."),
     "doctor": Entry("doctor", "Check everything that Reelkeep needs, and say what to do."),
     "db": Entry("database", "Bring the database to this version, or show where it is."),

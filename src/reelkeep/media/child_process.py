@@ -29,6 +29,8 @@ ENVIRONMENT = {
     # One thread: a pool for linear algebra takes address space for every core and does nothing here.
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
+    # The index of a long file grows by copies of itself: each goes back to the system when it is freed.
+    "MALLOC_MMAP_THRESHOLD_": "1048576",
 }
 
 

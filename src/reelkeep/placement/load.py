@@ -15,7 +15,7 @@ from reelkeep.blobs.models import CopyState
 from reelkeep.db.database import Database
 from reelkeep.errors import Invalid
 from reelkeep.logs import get_logger
-from reelkeep.placement.models import EVERYBODY, PlacementRules, Relocation, RelocationState
+from reelkeep.placement.models import EVERYBODY, PlacementRules, Relocation
 from reelkeep.placement.plan import relocated
 from reelkeep.placement.rules import Known, Place, Places, Rules, parse_rules
 from reelkeep.runtime import Runtime
@@ -42,7 +42,7 @@ class InForce:
     #: None: none were written, and what is there stays where it is.
     everybody: Rules | None
     of_organization: Mapping[UUID, Rules]
-    #: From store to store; None: away from it. Paused ones wait.
+    #: From store to store; None: away from it. A paused one counts too: nothing goes back for it.
     moves: Mapping[str, str | None]
     classes: Mapping[str, frozenset[str]]
     primary: str
@@ -111,11 +111,7 @@ _kept: WeakKeyDictionary[Database, tuple[float, InForce]] = WeakKeyDictionary()
 async def _read(runtime: Runtime) -> InForce:
     async with runtime.database.directory() as session:
         written = (await session.execute(select(PlacementRules.scope, PlacementRules.rules))).all()
-        moving = (
-            await session.execute(
-                select(Relocation.source, Relocation.target).where(Relocation.state != RelocationState.PAUSED)
-            )
-        ).all()
+        moving = (await session.execute(select(Relocation.source, Relocation.target))).all()
     known, primary = known_stores(runtime), runtime.stores.primary_name
     rules = {scope: _parsed(scope, text, known, primary) for scope, text in written}
     return InForce(

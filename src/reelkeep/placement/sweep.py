@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, tuple_, update
+from sqlalchemy import Select, and_, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.blobs.models import Blob, Copy, CopyState
@@ -117,27 +117,33 @@ async def page_of_blobs(
     session: AsyncSession, known: InForce, now: datetime, spot: Spot, rows_max: int = PAGE_ROWS
 ) -> Page:
     """The next blobs in order, and those among them whose copies are not where they are wanted."""
-    query = (
-        select(Blob.organization_id, Blob.id, Blob.kind, Blob.created_at)
-        .order_by(Blob.organization_id, Blob.id)
-        .limit(rows_max)
+    query = place_after(
+        select(Blob.organization_id, Blob.id, Blob.kind, Blob.created_at), Blob, spot, rows_max
     )
-    if spot.organization_id is not None:
-        query = query.where(tuple_(Blob.organization_id, Blob.id) > (spot.organization_id, spot.after_id))
     blobs = (await session.execute(query)).all()
     if not blobs:
         return Page(0, None, [], ends=True)
     first, last = blobs[0], blobs[-1]
-    copies = await _copies_between(session, (first[0], first[1]), (last[0], last[1]))
+    copies = await copies_between(session, (first[0], first[1]), (last[0], last[1]))
     found = [
         (blob.organization_id, blob.id) for blob in blobs if _is_misplaced(known, now, blob, copies[blob.id])
     ]
     return Page(len(blobs), Spot(last[0], last[1]), found, ends=len(blobs) < rows_max)
 
 
-async def _copies_between(
+def place_after(
+    query: Select[*tuple[Any, ...]], table: type[Blob] | type[Copy], spot: Spot, rows_max: int = PAGE_ROWS
+) -> Select[*tuple[Any, ...]]:
+    """The next rows after a spot, in the order of organizations and ids."""
+    if spot.organization_id is not None:
+        query = query.where(tuple_(table.organization_id, table.id) > (spot.organization_id, spot.after_id))
+    return query.order_by(table.organization_id, table.id).limit(rows_max)
+
+
+async def copies_between(
     session: AsyncSession, first: tuple[UUID, UUID], last: tuple[UUID, UUID]
 ) -> dict[UUID, list[Any]]:
+    """The copies of all blobs from `first` to `last`, by blob; ids and states, as the sweep may read them."""
     columns = [getattr(Copy, name) for name in Copy.__sweep_columns__]
     place = tuple_(Copy.organization_id, Copy.blob_id)
     rows = await session.execute(select(*columns).where(place >= first, place <= last))
@@ -188,14 +194,10 @@ async def _is_anything_left(runtime: Runtime, store: str) -> bool:
 
 
 async def _page_of_store(session: AsyncSession, store: str, spot: Spot) -> Page:
-    query = (
-        select(Copy.organization_id, Copy.id, Copy.blob_id)
-        .where(Copy.store == store, Copy.state != CopyState.DELETING)
-        .order_by(Copy.organization_id, Copy.id)
-        .limit(PAGE_ROWS)
+    there = select(Copy.organization_id, Copy.id, Copy.blob_id).where(
+        Copy.store == store, Copy.state != CopyState.DELETING
     )
-    if spot.organization_id is not None:
-        query = query.where(tuple_(Copy.organization_id, Copy.id) > (spot.organization_id, spot.after_id))
+    query = place_after(there, Copy, spot)
     rows = (await session.execute(query)).all()
     last = Spot(rows[-1][0], rows[-1][1]) if rows else None
     return Page(len(rows), last, [(row[0], row[2]) for row in rows], ends=len(rows) < PAGE_ROWS)

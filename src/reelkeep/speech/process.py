@@ -306,6 +306,8 @@ def _environment(threads: int) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "OMP_NUM_THREADS": str(count),
         "OPENBLAS_NUM_THREADS": "1",
+        # A stretch's large arrays go back to the system when they are freed, instead of staying in the heap.
+        "MALLOC_MMAP_THRESHOLD_": "2097152",
         # No library may fetch a model or tell anyone that it is used.
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",

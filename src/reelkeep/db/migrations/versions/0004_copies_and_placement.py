@@ -62,6 +62,7 @@ def _copies() -> None:
         ),
     ):
         op.add_column("copy", column)
+    op.execute('alter table copy alter column key type text collate "C"')
     op.create_check_constraint(
         op.f("ck_copy_state"), "copy", "state in ('making','present','missing','damaged','deleting')"
     )
@@ -75,7 +76,7 @@ def _copies() -> None:
         ["organization_id", "id"],
         postgresql_where=sa.text("state <> 'present'"),
     )
-    op.create_index("ix_copy_verified", "copy", ["organization_id", "verified_at", "id"])
+    op.create_index("ix_copy_verified", "copy", ["verified_at", "id"])
     op.create_index("ix_copy_degraded", "copy", ["organization_id", "id"], postgresql_where=sa.text("degraded"))
     op.create_index("ix_rendition_blob", "rendition", ["organization_id", "blob_id"])
     swept = ("organization_id", "id", "blob_id", "store", "state", "size_bytes", "storage_class", "degraded")

@@ -1,0 +1,84 @@
+"""`reelkeep storage check`: what stores have and what they should have, and how it is repaired."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from reelkeep.cli.options import Data, Json, with_runtime
+from reelkeep.cli.outcome import Exit
+from reelkeep.cli.output import age_text, print_facts, print_json, print_note, print_table, size_text
+from reelkeep.clock import SystemClock
+from reelkeep.placement.check import Drift, check_store
+from reelkeep.placement.scrub import Round, scrub_round
+from reelkeep.runtime import Runtime
+
+
+def check(
+    store: Annotated[str | None, typer.Argument(metavar="[STORE]", help="Only this one; else all.")] = None,
+    *,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every copy and compare its digest; takes its time.")
+    ] = False,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="Have bad copies made again from others; remove bytes that nothing tells of."
+        ),
+    ] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Compare stores with what is known of them, both ways: copies without bytes, bytes without copies.
+
+    Ends with 1 when something is wrong and was not repaired. Workers read every copy by themselves too;
+    the last lines say how far they are.
+
+    \b
+    Example:
+      reelkeep storage check
+      reelkeep storage check s3-eu --verify --repair
+    """
+    found, told = with_runtime(data, lambda runtime: _check(runtime, store, verify=verify, repair=repair))
+    if as_json:
+        drifts = [{**asdict(drift), "clean": drift.is_clean} for drift in found]
+        print_json({"stores": drifts, "reading": asdict(told)})
+    else:
+        _show(found, told)
+    if not repair and not all(drift.is_clean for drift in found):
+        raise typer.Exit(Exit.FAILED)
+
+
+async def _check(
+    runtime: Runtime, store: str | None, *, verify: bool, repair: bool
+) -> tuple[list[Drift], Round]:
+    names = [store] if store is not None else list(runtime.stores.by_name)
+    for name in names:
+        runtime.stores.get(name)
+    found = [await check_store(runtime, name, verify=verify, repair=repair) for name in names]
+    return found, await scrub_round(runtime)
+
+
+def _show(found: list[Drift], told: Round) -> None:
+    print_table(
+        ("STORE", "OBJECTS", "BYTES", "COPIES", "MISSING", "WRONG SIZE", "DAMAGED", "ORPHANS", "REPAIRED"),
+        [_row(drift) for drift in found],
+    )
+    for drift in found:
+        for line in drift.examples:
+            print_note(f"{drift.store}: {line}")
+        if drift.foreign:
+            print_note(f"{drift.store}: {drift.foreign:,} objects are not Reelkeep's; they are left alone.")
+    oldest = told.oldest_read_at
+    print_facts(
+        [
+            ("copies read by workers", f"{told.copies - told.never_read:,} of {told.copies:,}"),
+            ("longest unread", age_text(oldest, SystemClock().now()) if oldest else None),
+            ("a full round takes", f"{told.days} days" if told.days else "never: REELKEEP_SCRUB_DAYS is 0"),
+        ]
+    )
+
+
+def _row(drift: Drift) -> tuple[Any, ...]:
+    counts = (drift.copies, drift.missing, drift.wrong_size, drift.damaged, drift.orphans, drift.repaired)
+    return (drift.store, f"{drift.objects:,}", size_text(drift.bytes), *(f"{count:,}" for count in counts))

@@ -1,0 +1,114 @@
+"""What rules would move, remove and cost, before they do: a walk over all blobs that changes nothing."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+
+from reelkeep.blobs.models import Blob, CopyState
+from reelkeep.placement.load import InForce
+from reelkeep.placement.plan import Have, degraded
+from reelkeep.placement.rounds import Spot
+from reelkeep.placement.rules import MADE_AGAIN, Place, Places
+from reelkeep.placement.sweep import PAGE_ROWS, copies_between, place_after
+from reelkeep.placement.view import have_of
+from reelkeep.runtime import Runtime
+
+#: A store and a class of it.
+Shelf = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Sum:
+    """Copies and their bytes."""
+
+    copies: int = 0
+    bytes: int = 0
+
+    def add(self, size_bytes: int) -> None:
+        """Count one more."""
+        self.copies += 1
+        self.bytes += size_bytes
+
+
+@dataclass(slots=True)
+class Preview:
+    """What would happen to all copies, by store and class."""
+
+    blobs: int = 0
+    settled: int = 0
+    degraded: int = 0
+    lost: int = 0
+    made: dict[Shelf, Sum] = field(default_factory=dict)
+    let_go: dict[Shelf, Sum] = field(default_factory=dict)
+    #: From class to class, inside a store.
+    reclassed: dict[tuple[str, str, str], Sum] = field(default_factory=dict)
+    #: Renditions that would be removed, to be made again on demand.
+    unmade: Sum = field(default_factory=Sum)
+    before: Counter[Shelf] = field(default_factory=Counter)
+    after: Counter[Shelf] = field(default_factory=Counter)
+
+    def look(self, kind: str, size_bytes: int, wanted: Places, have: Sequence[Have]) -> None:
+        """Count one blob."""
+        self.blobs += 1
+        held = [copy for copy in have if copy.state != CopyState.DELETING]
+        for copy in held:
+            self.before[copy.store, copy.storage_class] += size_bytes
+        if not wanted and kind in MADE_AGAIN:
+            self.unmade.add(size_bytes)
+        for place in wanted:
+            self.after[place.store, place.storage_class] += size_bytes
+        self.degraded += degraded(wanted, have)
+        if not any(copy.state == CopyState.PRESENT for copy in held):
+            self.lost += 1
+            return
+        changes = [self._place(place, held, size_bytes) for place in wanted]
+        stores = {place.store for place in wanted}
+        for copy in held:
+            if copy.store not in stores:
+                _sum(self.let_go, (copy.store, copy.storage_class)).add(size_bytes)
+                changes.append(True)
+        self.settled += not any(changes)
+
+    def _place(self, place: Place, held: Sequence[Have], size_bytes: int) -> bool:
+        copy = next((one for one in held if one.store == place.store), None)
+        if copy is None or copy.state != CopyState.PRESENT:
+            _sum(self.made, (place.store, place.storage_class)).add(size_bytes)
+            return True
+        if copy.storage_class != place.storage_class:
+            key = (place.store, copy.storage_class, place.storage_class)
+            _sum(self.reclassed, key).add(size_bytes)
+            return True
+        return False
+
+
+def _sum(sums: dict[Any, Sum], key: Any) -> Sum:
+    return sums.setdefault(key, Sum())
+
+
+async def preview(runtime: Runtime, known: InForce) -> Preview:
+    """What reconcile would do if `known` were in force; bounded in memory, whatever there is."""
+    found, spot, now = Preview(), Spot(), runtime.clock.now()
+    while True:
+        async with runtime.database.sweep() as session:
+            columns = (Blob.organization_id, Blob.id, Blob.kind, Blob.size_bytes, Blob.created_at)
+            blobs = (await session.execute(place_after(select(*columns), Blob, spot))).all()
+            if not blobs:
+                return found
+            first, last = blobs[0], blobs[-1]
+            copies = await copies_between(session, (first[0], first[1]), (last[0], last[1]))
+        for blob in blobs:
+            rows: list[Any] = copies[blob.id]
+            wanted = known.wanted(blob.organization_id, blob.kind, now - blob.created_at, rows)
+            have = [have_of(row, now, digest_known=True) for row in rows]
+            found.look(blob.kind, blob.size_bytes, wanted, have)
+        if len(blobs) < PAGE_ROWS:
+            return found
+        spot = Spot(last[0], last[1])
+
+
+def moved_bytes(sums: Mapping[Shelf, Sum]) -> int:
+    """All bytes of such sums."""
+    return sum(one.bytes for one in sums.values())
