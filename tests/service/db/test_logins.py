@@ -13,7 +13,8 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import ProgrammingError
 
 from reelkeep.accounts.models import Organization
-from reelkeep.blobs.models import Blob
+from reelkeep.blobs.keep import KeptBytes, insert_blob
+from reelkeep.blobs.models import Blob, BlobKind, StoreRow, StoreUsage
 from reelkeep.clock import new_id
 from reelkeep.db import migrate
 from reelkeep.db.base import Base
@@ -81,12 +82,16 @@ async def assert_that_organizations_are_apart(conninfo: str) -> None:
     organizations = [new_id(), new_id()]
     async with database.directory() as session:
         session.add_all([Organization(id=organization, name="x") for organization in organizations])
+        session.add(StoreRow(name="local", kind="local"))
     for organization in organizations:
         async with database.work(organization) as session:
-            session.add(Blob(organization_id=organization, kind="original", size_bytes=1, content_type="a/b"))
+            kept = KeptBytes(new_id(), "local", str(organization), 1, "a/b", None)
+            insert_blob(session, organization, BlobKind.ORIGINAL, kept)
             await (await raw_connection(session)).execute(DEFER)
     for organization in organizations:
         assert await organizations_seen(database, organization) == [organization]
+        async with database.work(organization) as session:
+            assert (await session.scalars(select(StoreUsage.bytes))).all() == [1], "counted by the owner"
     with pytest.raises(ProgrammingError, match="row-level security"):
         async with database.work(organizations[0]) as session:
             session.add(
