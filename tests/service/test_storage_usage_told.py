@@ -88,7 +88,7 @@ async def test_without_prices_there_is_no_cost_and_the_store_is_named(runtime: R
         told = (await client.get(USAGE)).json()
     assert told["cost_per_month"] is told["currency"] is told["stores"][0]["cost_per_month"] is None
     assert told["stores_without_prices"] == ["local"]
-    assert told["copies"] == 3
+    assert told["copies"] >= 3, "the original, playback and peaks"
     assert told["bytes_used"] == told["bytes_stored"] == (await usage_of(runtime, person)).bytes_used
 
 
@@ -207,3 +207,4 @@ async def test_the_operator_reads_the_same_by_command(priced: Runtime, tmp_path:
     assert "seen" in shown
     assert "each blob once" in line.ok("storage", "usage", "--organization", person.organization_id).out
     assert line("storage", "usage", "--organization", "nobody").code == 3
+    assert "what a recount says" in line.ok("storage", "usage", "--recount", "--json").notes

@@ -1,10 +1,13 @@
 """`reelkeep storage usage`: what lies in which store, and what that costs."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated
 
 import typer
 
+from reelkeep.blobs.recount import Corrected
+from reelkeep.blobs.recount import recount as count_anew
 from reelkeep.blobs.store_usage import (
     Month,
     holdings_of_all,
@@ -26,7 +29,15 @@ Organization = Annotated[
 ]
 
 
-def usage(organization: Organization = None, data: Data = None, as_json: Json = False) -> None:
+Recount = Annotated[
+    bool,
+    typer.Option("--recount", help="First count every copy anew, and put right what was kept otherwise."),
+]
+
+
+def usage(
+    organization: Organization = None, recount: Recount = False, data: Data = None, as_json: Json = False
+) -> None:
     """Show what lies in each store and class, what it costs a month, and what stores were asked for.
 
     Costs are by the price tables in the file of stores (docs/storage-cost.md); a store without one is named.
@@ -36,6 +47,8 @@ def usage(organization: Organization = None, data: Data = None, as_json: Json = 
       reelkeep storage usage
       reelkeep storage usage --organization "Test clinic" --json
     """
+    if recount:
+        _tell_recount(with_runtime(data, count_anew))
     if organization is None:
         whole = with_runtime(data, _of_all)
         if as_json:
@@ -48,6 +61,18 @@ def usage(organization: Organization = None, data: Data = None, as_json: Json = 
         print_json(one)
     else:
         _show_organization(one)
+
+
+def _tell_recount(corrected: Sequence[Corrected]) -> None:
+    """On standard error: it is not the result."""
+    for one in corrected:
+        place = f"{one.store} {one.storage_class}".rstrip()
+        print_note(
+            f"{one.organization_id}, {place}: kept {one.bytes_kept:,} bytes in {one.copies_kept:,} copies, "
+            f"counted {one.bytes:,} in {one.copies:,}; put right."
+        )
+    if not corrected:
+        print_note("Every figure is what a recount says.")
 
 
 async def _of_one(runtime: Runtime, organization: str) -> shapes.StorageUsageOut:
