@@ -11,7 +11,8 @@ ReelkeepError                a refusal with a stable code, a sentence that says 
 │   ├── StoreUnavailable     try again later: network, timeout, 5xx, throttled
 │   ├── StoreRefused         trying again will not help: credentials, permissions, missing bucket
 │   ├── StoreFull            no space left; permanent until somebody makes room
-│   └── WrongBytes           length or digest differ from what was declared
+│   ├── WrongBytes           length or digest differ from what was declared
+│   └── KeyRefused           the key of encrypted bytes was erased, or is not here
 ├── MediaError               the media cannot be used as it is
 └── EngineError              a speech engine is not ready or failed
 
@@ -90,6 +91,8 @@ class ErrorCode(StrEnum):
     RECORDING_HELD = "RECORDING_HELD"
     KEY_TEMPLATE_INVALID = "KEY_TEMPLATE_INVALID"
     IMPORT_PATTERN = "IMPORT_PATTERN"
+    ENCRYPTION_KEY = "ENCRYPTION_KEY"
+    KEY_ERASED = "KEY_ERASED"
     STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
     STORE_REFUSED = "STORE_REFUSED"
     STORE_FULL = "STORE_FULL"
@@ -194,6 +197,12 @@ class WrongBytes(StoreError):
     """Length or digest differ from what was declared; nothing was kept."""
 
     default_code = ErrorCode.WRONG_BYTES
+
+
+class KeyRefused(StoreError):
+    """The key of encrypted bytes was erased, or its master key is not here; the store itself is well."""
+
+    default_code = ErrorCode.ENCRYPTION_KEY
 
 
 class MediaError(ReelkeepError):

@@ -12,6 +12,7 @@ from reelkeep.errors import ErrorCode, ReelkeepError
 from reelkeep.settings import Settings
 from reelkeep.speech.protocol import Engine
 from reelkeep.stores.cdn import Cdn
+from reelkeep.stores.key_ring import KeyRing
 from reelkeep.stores.local import LocalStore
 from reelkeep.stores.protocol import SignsUrls, Store
 from reelkeep.stores.signer import Credentials
@@ -98,3 +99,5 @@ class Runtime:
     #: Bounded local working space of this machine.
     scratch: Path
     open_folder: OpenFolder = _no_folders
+    #: The data keys of the stores that we encrypt; None where there is no master key.
+    key_ring: KeyRing | None = None

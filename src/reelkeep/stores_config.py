@@ -29,7 +29,7 @@ from reelkeep.cdn_config import CdnSpec
 from reelkeep.errors import ErrorCode, ReelkeepError
 from reelkeep.settings import Bytes, Count, FullPath, Settings
 from reelkeep.stores_prices import PriceTable
-from reelkeep.stores_services import SERVICES, Service, ServiceName
+from reelkeep.stores_services import SERVICES, BucketStep, Service, ServiceName
 
 LOCAL, S3 = "local", "s3"
 Encryption = Literal["none", "AES256", "aws:kms"]
@@ -54,6 +54,8 @@ class StoreSpec(BaseModel):
     encryption: Encryption = "none"
     #: Key of the store's own key service, with `aws:kms`; none is its default key.
     kms_key_id: str | None = None
+    #: We encrypt what lies in it; needs REELKEEP_ENCRYPTION_KEY_FILE.
+    encrypted: bool = False
     #: What every key begins with; empty, or ends with a slash.
     prefix: str = ""
     access_key_id: str | None = None
@@ -110,6 +112,8 @@ class StoreSpec(BaseModel):
                 )
         if self.previous_access_key_id and not self.access_key_id:
             raise ValueError("previous_access_key_id needs access_key_id, the one that takes its place")
+        if self.encrypted and self.cdn is not None:
+            raise ValueError("a CDN would hand out encrypted bytes: leave out cdn or encrypted")
         if self.kms_key_id and self.encryption != "aws:kms":
             raise ValueError('kms_key_id needs encryption = "aws:kms"')
         return self
@@ -158,6 +162,8 @@ class S3Spec(StoreSpec):
     restores: bool
     #: Classes that have to be asked back before they can be read.
     cold_classes: tuple[str, ...]
+    #: What `reelkeep storage provision` cannot give a bucket there.
+    lacks: tuple[BucketStep, ...]
 
     @property
     def encrypts_at_rest(self) -> bool:
@@ -309,6 +315,7 @@ def _defaults(service: Service) -> dict[str, Any]:
         "restores": service.restores,
         "cold_classes": service.cold_classes,
         "storage_classes": service.storage_classes,
+        "lacks": service.lacks,
     }
     return defaults | ({"region": service.region} if service.region else {})
 

@@ -10,8 +10,15 @@ from pathlib import Path
 from pydantic import SecretStr
 from sqlalchemy.dialects.postgresql import insert
 
+from reelkeep.blobs.data_keys import DataKeyRing, LooseKeys
 from reelkeep.blobs.identity import prove_identity
 from reelkeep.blobs.key_templates import check_store_keys
+from reelkeep.blobs.master_keys import (
+    check_master_keys,
+    load_master_keys,
+    note_encrypted,
+    require_master_keys,
+)
 from reelkeep.blobs.models import StoreRow
 from reelkeep.blobs.traffic import keeping_traffic
 from reelkeep.cdn_config import CdnSpec, CloudFrontSpec, first_line, invalid, read_file
@@ -29,7 +36,9 @@ from reelkeep.stores.buffering import BufferBudget
 from reelkeep.stores.cdn import Cdn
 from reelkeep.stores.cdn_cloudfront import CloudFront, Invalidations, read_private_key
 from reelkeep.stores.cdn_token import Purges, TokenCdn
+from reelkeep.stores.encrypted import EncryptedStore
 from reelkeep.stores.guarded import guard
+from reelkeep.stores.key_ring import KeyRing
 from reelkeep.stores.local import LocalStore, LocalStoreConfig
 from reelkeep.stores.protocol import Store
 from reelkeep.stores.s3 import S3Store, S3StoreConfig
@@ -38,6 +47,7 @@ from reelkeep.stores.s3_encryption import Encryption
 from reelkeep.stores.signer import Credentials
 from reelkeep.stores_config import LocalSpec, S3Spec, StoreSpec, configured_stores
 from reelkeep.tables import all_tables
+from reelkeep.uploads.key_scope import recording_of_key
 from reelkeep.uploads.writers import close_writers
 
 SECRET_FILE = "secret.key"
@@ -69,7 +79,8 @@ async def open_runtime(
         database = Database(source, pool_size=settings.database_pool_size, application_name=application_name)
         stack.push_async_callback(database.close)
         secrets = Secrets(await asyncio.to_thread(_secret, settings))
-        stores = build_stores(settings, secrets)
+        ring = DataKeyRing(database, await asyncio.to_thread(load_master_keys, settings), recording_of_key)
+        stores = build_stores(settings, secrets, ring)
         check_store_keys(stores)
         for store in stores.by_name.values():
             stack.push_async_callback(store.close)
@@ -78,7 +89,7 @@ async def open_runtime(
             await stack.enter_async_context(keeping_traffic(database, stores.by_name, clock))
         stack.push_async_callback(close_writers, database)  # first: what uploads brought goes into the stores
         if migrate_database:
-            await _note_stores(database, stores)
+            await _note_stores(database, stores, ring)
         yield Runtime(
             settings=settings,
             database=database,
@@ -88,6 +99,7 @@ async def open_runtime(
             clock=clock,
             scratch=settings.data / "scratch",
             open_folder=open_folder,
+            key_ring=ring if ring.master_keys else None,
         )
 
 
@@ -181,9 +193,17 @@ def _checked_secret(path: Path) -> bytes:
     return secret
 
 
-def build_stores(settings: Settings, secrets: Secrets) -> Stores:
-    """Every configured store, guarded; opens no connection."""
+def build_stores(settings: Settings, secrets: Secrets, ring: KeyRing | None = None) -> Stores:
+    """Every configured store, guarded; opens no connection.
+
+    Without a ring, encrypted stores give what belongs to no organization, as backups. Raises `ENCRYPTION_KEY`
+    where there is an encrypted store and no master key.
+    """
     config = configured_stores(settings)
+    if any(spec.encrypted for spec in config.specs.values()):
+        master_keys = load_master_keys(settings)
+        require_master_keys(master_keys, list(config.specs.values()))
+        ring = ring or LooseKeys(master_keys)
     wire = Credentials(WIRE_ACCESS_KEY, secrets.derive("s3 wire").hex())
     buffers = BufferBudget(settings.upload_buffers_bytes_max)
     stores: dict[str, Store] = {}
@@ -194,10 +214,13 @@ def build_stores(settings: Settings, secrets: Secrets) -> Stores:
             given, previous = credentials_of(spec.credentials), credentials_of(spec.previous_credentials)
             wire_keys |= {key.access_key: key for key in (given, previous) if key}
             local = _local_store(settings, spec, given or wire, buffers)
-            on_wire[local.bucket] = local
-            stores[name] = guard(local)
-        elif isinstance(spec, S3Spec):
-            stores[name] = guard(_s3_store(settings, spec, buffers))
+            if not spec.encrypted:  # else the wire would show encrypted bytes, and take others
+                on_wire[local.bucket] = local
+            made: Store = local
+        else:
+            assert isinstance(spec, S3Spec)
+            made = _s3_store(settings, spec, buffers)
+        stores[name] = guard(EncryptedStore(made, ring) if spec.encrypted and ring else made)
     return Stores(
         stores,
         config.primary_name,
@@ -309,10 +332,14 @@ def _s3_store(settings: Settings, spec: S3Spec, buffers: BufferBudget) -> S3Stor
     )
 
 
-async def _note_stores(database: Database, stores: Stores) -> None:
-    rows = [{"name": name, "kind": spec.kind} for name, spec in stores.specs.items()]
+async def _note_stores(database: Database, stores: Stores, ring: DataKeyRing) -> None:
+    specs = list(stores.specs.values())
+    rows = [{"name": spec.name, "kind": spec.kind, "encrypted": spec.encrypted} for spec in specs]
     async with database.directory() as session:
         await session.execute(insert(StoreRow).values(rows).on_conflict_do_nothing())
+    await note_encrypted(database, specs)
+    if any(spec.encrypted for spec in specs):
+        await check_master_keys(database, ring.master_keys)
     for name, spec in stores.specs.items():
         if isinstance(spec, LocalSpec) and spec.shared:
             await prove_identity(database, name, spec.path)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from reelkeep.stores.encrypted import EncryptedStore
 from reelkeep.stores.guarded import guard
 from reelkeep.stores.local import LocalStore, LocalStoreConfig
 from reelkeep.stores.memory import MemoryStore
@@ -12,6 +13,7 @@ from reelkeep.stores.protocol import Store
 from reelkeep.stores.s3 import S3Store, S3StoreConfig
 from reelkeep.stores.signer import Credentials
 from tests.fixtures.ceph import Ceph
+from tests.fixtures.encryption import KnownKeys
 
 
 def local_store(root: Path) -> LocalStore:
@@ -33,17 +35,26 @@ def s3_store(ceph: Ceph, bucket: str, **settings: object) -> S3Store:
     return S3Store(S3StoreConfig(**config))  # type: ignore[arg-type]
 
 
-@pytest.fixture(params=["memory", "local", "local guarded", pytest.param("s3", marks=pytest.mark.s3)])
+@pytest.fixture(
+    params=[
+        "memory",
+        "local",
+        "local guarded",
+        "local encrypted",
+        pytest.param("s3", marks=pytest.mark.s3),
+        pytest.param("s3 encrypted", marks=pytest.mark.s3),
+    ]
+)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """An empty store of each kind."""
     if request.param == "memory":
         made: Store = MemoryStore()
-    elif request.param == "s3":
+    elif request.param.startswith("s3"):
         made = s3_store(request.getfixturevalue("ceph"), request.getfixturevalue("ceph_bucket"))
     else:
         made = local_store(tmp_path / "store")
         made = guard(made) if request.param == "local guarded" else made
-    yield made
+    yield EncryptedStore(made, KnownKeys()) if request.param.endswith("encrypted") else made
     await made.close()
 
 
@@ -53,6 +64,8 @@ KINDS = {
     "local": LocalStore,
     "local guarded": LocalStore,
     "s3 guarded": S3Store,
+    "local encrypted guarded": EncryptedStore,
+    "s3 encrypted guarded": EncryptedStore,
 }
 
 
@@ -80,7 +93,8 @@ async def opener(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
                 request.getfixturevalue("ceph"), request.getfixturevalue("ceph_bucket"), scratch=tmp_path
             )
         opened.append(made)
-        return guard(made) if kind.endswith("guarded") else made
+        shown: Store = EncryptedStore(made, KnownKeys()) if "encrypted" in kind else made
+        return guard(shown) if kind.endswith("guarded") else shown
 
     yield open_store
     for store in opened:

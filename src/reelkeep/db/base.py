@@ -30,6 +30,7 @@ DIRECTORY_TABLES = frozenset(
         "relocation",
         "placement_pass",
         "store_traffic",
+        "master_key",
         "backup",
     }
 )

@@ -61,10 +61,13 @@ def described(fields: dict[str, Any], content_type: str | None) -> schemas.Initi
     """The fields as `initiate` takes them; the name and the type are found out where they are not told."""
     name = plain_name(str(fields.get("filename") or "")) or "recording"
     kind = str(fields.get("content_type") or content_type or "")
-    if kind.partition(";")[0].strip().lower() in UNTOLD:
+    # What a client has encrypted is no sound, whatever its name ends with.
+    opaque = str(fields.get("client_encrypted", "")).lower() in ("true", "1", "on", "yes")
+    if not opaque and kind.partition(";")[0].strip().lower() in UNTOLD:
         kind = _type_of(name) or kind or UNTOLD[1]
     try:
-        return schemas.InitiateIn.model_validate({**fields, "filename": name, "content_type": kind})
+        told = {**fields, "filename": name, "content_type": kind or UNTOLD[1]}
+        return schemas.InitiateIn.model_validate(told)
     except ValidationError as error:
         problems = [{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors()]
         raise RequestValidationError(problems) from error

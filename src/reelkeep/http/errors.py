@@ -50,6 +50,8 @@ STATUS_OF_CODE: Mapping[ErrorCode, int] = {
     ErrorCode.COPY_ARCHIVED: 409,
     ErrorCode.OBJECT_NOT_FOUND: 502,
     ErrorCode.STORE_REFUSED: 502,
+    ErrorCode.ENCRYPTION_KEY: 502,
+    ErrorCode.KEY_ERASED: 410,
     ErrorCode.METHOD_NOT_ALLOWED: 405,
     ErrorCode.SIGN_IN_FAILED: 401,
     ErrorCode.ENGINE_UNKNOWN: 422,

@@ -4,7 +4,6 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reelkeep.errors import ErrorCode, Invalid
-from reelkeep.http.bodies import to_the_last_byte
 from reelkeep.http.errors import answer
 
 API_BODY_BYTES_MAX = 256 * 1024
@@ -13,6 +12,7 @@ API_PATH = "/api/"
 BYTES_PATHS = (
     "/api/v1/recordings/upload",
     "/api/v1/uploads/resumable/",
+    "/api/v1/uploads/send/",
     "/api/v1/uploads/tus",
     "/api/v1/uploads/tus/",
 )
@@ -31,7 +31,7 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request, its body counted as the application reads it."""
         if scope["type"] != "http" or not _is_bounded(scope["path"]):
-            await self._app(scope, to_the_last_byte(receive), send)
+            await self._app(scope, receive, send)
             return
         received = 0
 

@@ -4,7 +4,7 @@ The same address begins a resumable upload where a client asks for one (`resumab
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -128,13 +128,13 @@ def _raw(request: Request) -> tuple[NewRecording, AsyncIterator[bytes]]:
         )
     if told.sha256 is None and (digest := _digest(request)):
         told = told.model_copy(update={"sha256": digest.hex()})
-    return new_recording(told, length or None), _pieces(request)
+    return new_recording(told, length or None), pieces_of(request)
 
 
 async def _form(request: Request) -> tuple[NewRecording, AsyncIterator[bytes]]:
     """The fields of a form, read up to its file, and the file."""
     form = UploadForm(request.headers["content-type"])
-    pieces = _pieces(request)
+    pieces = pieces_of(request)
     first: list[bytes] = []
     async for chunk in pieces:
         first = form.feed(chunk)
@@ -143,10 +143,13 @@ async def _form(request: Request) -> tuple[NewRecording, AsyncIterator[bytes]]:
     else:
         raise Invalid(f'The form has no file; add one as its last field, as `-F "{FILE_FIELD}=@visit.m4a"`.')
     told = describe_form(form.fields, form.filename, form.content_type)
-    return new_recording(told), _file(form, first, pieces)
+    return new_recording(told), file_of(form, first, pieces)
 
 
-async def _file(form: UploadForm, first: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def file_of(
+    form: UploadForm, first: list[bytes], rest: AsyncIterator[bytes]
+) -> AsyncGenerator[bytes, None]:
+    """A form's file: the pieces that came with its head, and the rest."""
     for piece in first:
         yield piece
     async for chunk in rest:
@@ -156,7 +159,7 @@ async def _file(form: UploadForm, first: list[bytes], rest: AsyncIterator[bytes]
         raise Invalid("The form ends without its closing boundary: it was cut off. Send it again.")
 
 
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
+async def pieces_of(request: Request) -> AsyncGenerator[bytes, None]:
     """The body as it comes; a client that falls silent is refused."""
     idle_seconds = runtime_of(request).settings.upload_idle_seconds
     stream = request.stream()

@@ -14,7 +14,7 @@ from reelkeep.transcripts.read import Spoken
 #: Fields of an answer that are columns of the row.
 SAME_NAMES = (
     *("id", "title", "recording_type", "appointment_id", "visit_id", "recorded_by_user_id", "status"),
-    *("original_filename", "duration_seconds", "recording_metadata", "deleted_at"),
+    *("original_filename", "duration_seconds", "recording_metadata", "deleted_at", "client_encrypted"),
     *("session_id", "session_external_id", "part_number"),
     *("created_at", "updated_at", "uploaded_at", "processed_at"),
 )

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from reelkeep.blobs.deliver import Via
+
 METADATA_CHARACTERS_MAX = 16_000
 DEPTH_MAX = 50
 
@@ -159,6 +161,11 @@ class InitiateIn(Request):
     size_bytes: int | None = Field(default=None, ge=1)
     sha256: Sha256Hex | None = None
     transcribe: bool = True
+    client_encrypted: bool = Field(
+        default=False,
+        description="The client encrypts the bytes: they are kept as they come, never looked into or "
+        "processed. `content_type` is then `application/octet-stream`.",
+    )
     recording_metadata: Metadata = Field(default_factory=dict)
     session_id: HostId | None = Field(
         default=None, description="Your own id of the event that was recorded; made when it is new."
@@ -185,6 +192,9 @@ class InitiateOut(BaseModel):
     part_size_bytes: int | None = Field(default=None, description="For multipart: of each part but the last.")
     upload_id: str | None = Field(
         default=None, description="For multipart: the store's id of it, once it has been begun there."
+    )
+    upload_via: Literal["store", "reelkeep"] = Field(
+        default="store", description="Where the bytes go: straight to the store, or through this server."
     )
 
 
@@ -238,6 +248,9 @@ class RecordingOut(BaseModel):
     duration_seconds: float | None
     processing_error: str | None
     error_code: str | None
+    client_encrypted: bool = Field(
+        description="The client encrypted it: it is kept as it came, with no playback and no words."
+    )
     duplicate_of: UUID | None = Field(
         description="An older recording with the same bytes; nothing is dropped."
     )
@@ -325,6 +338,7 @@ class SignedUrlOut(BaseModel):
     filename: str
     content_type: str
     file_size_bytes: int
+    via: Via = Field(description="Whose URL it is: the store's, a CDN's in front of it, or Reelkeep's own.")
 
 
 class PeaksOut(BaseModel):

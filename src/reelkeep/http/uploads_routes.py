@@ -97,6 +97,7 @@ def ticket_out(runtime: Runtime, organization_id: UUID, given: Given) -> schemas
             "max_file_size": given.size_bytes_max,
             "part_size_bytes": given.part_size_bytes,
             "upload_id": given.multipart_id,
+            "upload_via": "reelkeep" if given.through_us else "store",
         }
     )
 

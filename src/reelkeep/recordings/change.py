@@ -79,6 +79,12 @@ async def rerun_step(
             ErrorCode.RECORDING_STATE,
             status=recording.status,
         )
+    if recording.client_encrypted:
+        raise Conflict(
+            "The client encrypted this recording: nothing here can look into it, so it has no steps.",
+            ErrorCode.RECORDING_STATE,
+            client_encrypted=True,
+        )
     steps = await _steps_to_rerun(session, recording, kind)
     for step in steps:
         _reset(step, parameters if step.kind == kind else {}, now)

@@ -28,6 +28,8 @@ class NewRecording:
     #: Lower-case hex.
     sha256: str | None = None
     transcribe: bool = True
+    #: Kept as they come: nothing of ours can look into them.
+    client_encrypted: bool = False
     recording_metadata: dict[str, Any] = field(default_factory=dict)
     #: The host application's own id of the event that was recorded; several recordings may be its parts.
     session_external_id: str | None = None
@@ -59,7 +61,8 @@ async def create_recording(
         duration_seconds=new.duration_seconds,
         size_bytes=new.size_bytes,
         sha256_declared=bytes.fromhex(new.sha256) if new.sha256 else None,
-        transcribe=new.transcribe,
+        transcribe=new.transcribe and not new.client_encrypted,
+        client_encrypted=new.client_encrypted,
         recording_metadata=new.recording_metadata,
     )
     await _place(session, recording, new)

@@ -101,6 +101,11 @@ class Recording(TenantTable, Base):
     size_bytes: Mapped[int | None]
     duration_seconds: Mapped[float | None] = mapped_column(comment="declared at first, then as measured")
     transcribe: Mapped[bool] = mapped_column(default=True, comment="whether words were asked for")
+    client_encrypted: Mapped[bool] = mapped_column(
+        default=False,
+        server_default="false",
+        comment="its bytes were encrypted by the client: kept as they came, never looked into",
+    )
     recording_metadata: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())

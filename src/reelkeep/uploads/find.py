@@ -29,6 +29,8 @@ class Promised:
     limits_of_settings: Limits
     #: How the organization's keys are laid out.
     templates: KeyTemplates = field(default_factory=KeyTemplates)
+    #: Its bytes are kept unseen.
+    client_encrypted: bool = False
 
 
 def _newest(query: Select[*Columns]) -> Select[*Columns]:
@@ -49,6 +51,7 @@ _PROMISED = _newest(
     select(
         Upload,
         Recording.sha256_declared,
+        Recording.client_encrypted,
         OrganizationStorage.key_templates,
         OrganizationStorage.transcripts,
         _FOR_ALL,
@@ -87,13 +90,14 @@ async def load_promised(
     if row is None:
         raise _no_upload(recording_id)
     settings = runtime.settings
-    upload, sha256_declared, own, transcripts, *limits = row
+    upload, sha256_declared, client_encrypted, own, transcripts, *limits = row
     return Promised(
         upload,
         sha256_declared,
         merge_limits(settings, limits),
         merge_limits(settings, ()),
         KeyTemplates(own or {}, transcripts),
+        client_encrypted,
     )
 
 

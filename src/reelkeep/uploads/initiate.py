@@ -8,17 +8,19 @@ from uuid import UUID
 from reelkeep.blobs.keys import incoming_key
 from reelkeep.blobs.usage import reserve_usage
 from reelkeep.clock import new_id
+from reelkeep.errors import Conflict, ErrorCode
 from reelkeep.placement.choose import choose_store
 from reelkeep.recordings.create import NewRecording, create_recording
 from reelkeep.recordings.models import Recording
 from reelkeep.recordings.steps import FETCH, enqueue_for_recording
 from reelkeep.runtime import Runtime
 from reelkeep.settings import POST_BYTES_MAX, Settings
-from reelkeep.stores.protocol import Ticket, TicketLimits
+from reelkeep.stores.protocol import SignsUrls, TakesParts, Ticket, TicketLimits
 from reelkeep.uploads.estimate import estimate_bytes
 from reelkeep.uploads.limits import ONE_REQUEST, Limits, check_declared, load_limits, plain_type
 from reelkeep.uploads.models import DIGEST_WANTED, GROWING, Upload, UploadMethod
 from reelkeep.uploads.parts import part_size_of
+from reelkeep.uploads.through_us import ticket_through_us
 
 # An upload is looked at for the first time this long after its ticket was given.
 FIRST_SWEEP = timedelta(minutes=2)
@@ -42,6 +44,8 @@ class Given:
     #: Of a multipart upload.
     part_size_bytes: int | None = None
     multipart_id: str | None = None
+    #: The bytes go through this server: clients cannot reach the store.
+    through_us: bool = False
 
 
 async def initiate_upload(
@@ -70,10 +74,17 @@ async def begin_upload(
 ) -> Upload:
     """Begin an upload of a new recording, within the organization's limits: the way in for every method.
 
-    Raises `UNSUPPORTED_TYPE`, `UPLOAD_TOO_LARGE`, `MEDIA_TOO_LONG`, `QUOTA_EXCEEDED`, `UPLOADS_OPEN_MAX` and
-    `RATE_LIMITED`; then nothing is written.
+    Raises `UNSUPPORTED_TYPE`, `UPLOAD_TOO_LARGE`, `MEDIA_TOO_LONG`, `QUOTA_EXCEEDED`, `UPLOADS_OPEN_MAX`,
+    `RATE_LIMITED`, and `UPLOAD_METHOD` for parts where the store takes none; then nothing is written.
     """
     store = await choose_store(runtime)
+    if method == UploadMethod.MULTIPART and not isinstance(runtime.stores.get(store), TakesParts):
+        raise Conflict(
+            "Bytes come through this server here, and not in parts: ask for a ticket with the method tus, "
+            "which goes on after a break too.",
+            ErrorCode.UPLOAD_METHOD,
+            method=method,
+        )
     async with runtime.database.work(organization_id) as session:
         limits = await load_limits(session, runtime.settings, organization_id, new.recording_type)
         check_declared(limits, new, method)
@@ -103,6 +114,7 @@ def given_for(runtime: Runtime, upload: Upload, sha256: str | None) -> Given:
         size_bytes_max=upload.size_bytes_max,
         part_size_bytes=part_size_of(upload) if method == UploadMethod.MULTIPART else None,
         multipart_id=upload.multipart_id,
+        through_us=method in GROWING or not isinstance(runtime.stores.get(upload.store), SignsUrls),
     )
 
 
@@ -158,5 +170,7 @@ def _ticket(runtime: Runtime, upload: Upload, sha256: str | None) -> Ticket:
         size_bytes_min=upload.size_bytes_declared or 1,
         sha256=sha256,
     )
-    store = runtime.stores.signing(upload.store)
+    store = runtime.stores.get(upload.store)
+    if not isinstance(store, SignsUrls):
+        return ticket_through_us(runtime, upload)
     return store.ticket_put(limits) if upload.method == UploadMethod.PUT else store.ticket_post(limits)

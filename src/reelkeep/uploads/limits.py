@@ -90,7 +90,9 @@ async def load_limits(
 
 def check_declared(limits: Limits, new: NewRecording, method: UploadMethod) -> None:
     """Raise what is wrong with what a client declares, before anything is written or sent."""
-    if method != UploadMethod.URL or new.content_type != UNKNOWN_TYPE:
+    if new.client_encrypted:
+        _check_opaque(new.content_type)
+    elif method != UploadMethod.URL or new.content_type != UNKNOWN_TYPE:
         check_type(limits, new.content_type)
     check_size(new.size_bytes, limits.size_bytes_max)
     if method in ONE_REQUEST:
@@ -150,6 +152,16 @@ def check_duration(duration_seconds: float | None, duration_seconds_max: int) ->
             duration_seconds=duration_seconds,
             duration_seconds_max=duration_seconds_max,
             remedy="send it in parts, each a recording of one session",
+        )
+
+
+def _check_opaque(content_type: str) -> None:
+    if plain_type(content_type) != UNKNOWN_TYPE:
+        raise Invalid(
+            f"What a client has encrypted itself is sent as {UNKNOWN_TYPE}; {content_type} is what is in it.",
+            ErrorCode.UNSUPPORTED_TYPE,
+            content_type=content_type,
+            allowed=[UNKNOWN_TYPE],
         )
 
 

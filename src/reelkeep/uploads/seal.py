@@ -52,6 +52,7 @@ from reelkeep.stores.protocol import ObjectFacts, Store
 from reelkeep.uploads.attempts import forget_attempts, note_attempt
 from reelkeep.uploads.ending import SEALABLE, Taken, refuse, take_upload
 from reelkeep.uploads.find import Promised, load_promised, refused_before, upload_of
+from reelkeep.uploads.limits import UNKNOWN_TYPE
 from reelkeep.uploads.look import check_digest, check_length, look_inside
 from reelkeep.uploads.models import GROWING, Upload, UploadState
 from reelkeep.uploads.parts import Parts, noted, put_together
@@ -228,7 +229,9 @@ async def _put_in_place(
         facts = await copy_described(store, upload.incoming_key, key, _told(upload, blob_id))
         check_length(facts, upload, claims.size_bytes)
         check_digest(facts, promised.sha256_declared)
-        content_type = await look_inside(store, facts, upload, promised.limits)
+        content_type = UNKNOWN_TYPE
+        if not promised.client_encrypted:
+            content_type = await look_inside(store, facts, upload, promised.limits)
     except BaseException:
         await asyncio.shield(_give_up(runtime, upload, store, key))
         raise
@@ -294,9 +297,10 @@ async def _commit(runtime: Runtime, promised: Promised, kept: KeptBytes, claims:
         _take_claims(recording, claims)
         steps = _steps(recording, promised)
         session.add_all(steps)
-        write_standing(session, recording, Standing(Status.UPLOADED), now)
+        write_standing(session, recording, Standing(Status.UPLOADED if steps else Status.PROCESSED), now)
         _tell(session, upload, kept)
-        await enqueue_for_recording(session, MEDIA, upload.organization_id, recording.id)
+        if steps:
+            await enqueue_for_recording(session, MEDIA, upload.organization_id, recording.id)
         await enqueue_if_misplaced(
             session,
             known,
@@ -336,7 +340,12 @@ async def _take(session: AsyncSession, upload: Upload, kept: KeptBytes, now: dat
 
 
 def _steps(recording: Recording, promised: Promised) -> list[Step]:
-    """The steps to come; probe is told the organization's own limit on the duration, where there is one."""
+    """The steps to come; probe is told the organization's own limit on the duration, where there is one.
+
+    There are none for what nobody here can look into.
+    """
+    if promised.client_encrypted:
+        return []
     seconds = promised.limits.duration_seconds_max
     strict = seconds < promised.limits_of_settings.duration_seconds_max
     parameters = {StepKind.PROBE: {"duration_seconds_max": seconds}} if strict else {}

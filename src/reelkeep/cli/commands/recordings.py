@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from reelkeep.cli.commands.recordings_shred import shred
 from reelkeep.cli.export import Form, export_original, export_transcript
 from reelkeep.cli.options import Data, Json, OrganizationName, with_runtime
 from reelkeep.cli.organizations import choose_organization, read_id
@@ -37,6 +38,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+
+app.command(name="shred")(shred)
 
 RecordingId = Annotated[str, typer.Argument(metavar="ID", help="The recording's id.", show_default=False)]
 WithTranscript = Annotated[bool, typer.Option("--transcript", help="What was said, too.")]
