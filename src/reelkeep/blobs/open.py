@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from reelkeep.blobs.find import Located, locate_all
-from reelkeep.errors import ObjectNotFound, ReelkeepError
+from reelkeep.errors import ObjectNotFound, ReelkeepError, WrongBytes
 from reelkeep.logs import get_logger
 from reelkeep.runtime import Runtime
 
@@ -39,6 +39,8 @@ async def read_copies(
                 async for piece in pieces:
                     start += len(piece)
                     yield piece
+            if start < (copy.size_bytes if end is None else min(end, copy.size_bytes)):
+                raise WrongBytes("The copy is shorter than what was sealed.", store=copy.store, key=copy.key)
             return
         except ReelkeepError as error:
             missing = "missing" if isinstance(error, ObjectNotFound) else "unreadable"

@@ -12,8 +12,8 @@ from reelkeep.blobs.find import Located, locate
 from reelkeep.cli.output import json_text, print_text
 from reelkeep.cli.written import copy_to, new_file, write_whole
 from reelkeep.errors import Invalid, WrongBytes
+from reelkeep.http.media_routes import not_uploaded
 from reelkeep.http.present import transcript_out
-from reelkeep.http.recordings_routes import not_uploaded
 from reelkeep.recordings.queries import get_recording
 from reelkeep.runtime import Runtime
 from reelkeep.speech.formats import to_srt, to_text, to_vtt

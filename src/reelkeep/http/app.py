@@ -1,6 +1,7 @@
 """The web application: the API, the S3 wire of the local stores, the page."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -13,11 +14,13 @@ from reelkeep.http import (
     auth_routes,
     fetch_routes,
     limits_routes,
+    media_routes,
     multipart_routes,
     plain_upload,
     recordings_routes,
     server_routes,
     sessions_routes,
+    storage_usage_routes,
     uploads_routes,
 )
 from reelkeep.http.cors import ApiCors
@@ -43,7 +46,10 @@ ROUTERS = (
     limits_routes.router,
     resumable_routes.router,
     recordings_routes.router,
+    media_routes.router,
+    media_routes.links,
     sessions_routes.router,
+    storage_usage_routes.router,
     auth_routes.router,
     server_routes.router,
 )
@@ -97,4 +103,6 @@ async def _nothing_here(request: Request) -> Response:
 
 def _store_origins(runtime: Runtime) -> list[str]:
     stores = runtime.stores.by_name.values()
-    return [store.client_origin for store in stores if isinstance(store, SignsUrls)]
+    signing = [store.client_origin for store in stores if isinstance(store, SignsUrls)]
+    own = urlsplit(runtime.settings.base_url)
+    return [*signing, *(cdn.origin for cdn in runtime.stores.cdns.values()), f"{own.scheme}://{own.netloc}"]

@@ -3,10 +3,11 @@
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
+from reelkeep.blobs.media_links import MEDIA_PATH
 from reelkeep.stores.local import WIRE_PATH
 
-#: Signed requests carry their own authority, so the wire lets every page in and says so itself.
-OWN_RULES = (f"{WIRE_PATH}/",)
+#: Signed requests and links carry their own authority, so both let every page in and say so themselves.
+OWN_RULES = (f"{WIRE_PATH}/", f"{MEDIA_PATH}/")
 
 
 class ApiCors(CORSMiddleware):

@@ -1,7 +1,6 @@
-"""Recordings: list, look at, rename, trash, play, read, run a step again."""
+"""Recordings: list, look at, rename, trash, read, run a step again."""
 
 import asyncio
-from datetime import timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -10,16 +9,15 @@ from fastapi.responses import PlainTextResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.accounts.identify import Caller
-from reelkeep.blobs.find import Located, locate
-from reelkeep.errors import Conflict, ErrorCode
+from reelkeep.blobs.deliver import locate_noted
+from reelkeep.blobs.find import Located
 from reelkeep.http import schemas
 from reelkeep.http.identity import requires, runtime_of
 from reelkeep.http.present import recording_detail_out, recording_out, transcript_out
 from reelkeep.recordings import change
 from reelkeep.recordings.models import Recording, StepKind
 from reelkeep.recordings.queries import Filter, get_recording, list_recordings, steps_of_recordings
-from reelkeep.renditions.models import RenditionKind
-from reelkeep.renditions.read import find_rendition, read_peaks, renditions_of
+from reelkeep.renditions.read import read_peaks, renditions_of
 from reelkeep.runtime import Runtime
 from reelkeep.speech.choose import AUTO
 from reelkeep.speech.formats import to_srt, to_text, to_vtt
@@ -110,9 +108,10 @@ async def detail(
 
 
 async def _original(session: AsyncSession, recording: Recording) -> Located | None:
+    """Where its bytes are; where they should be, when they cannot be read at the moment."""
     if recording.original_blob_id is None:
         return None
-    return await locate(session, recording.organization_id, recording.original_blob_id)
+    return await locate_noted(session, recording.organization_id, recording.original_blob_id)
 
 
 async def _where(
@@ -120,7 +119,8 @@ async def _where(
 ) -> tuple[str, str]:
     """The bucket and key: under `incoming/` while uploading, the blob's afterwards."""
     if original is not None:
-        return runtime.stores.get(original.store).bucket, original.key
+        store = runtime.stores.by_name.get(original.store)  # one that is not configured any more has none
+        return store.bucket if store else original.store, original.key
     upload = await upload_of(session, recording.organization_id, recording.id)
     return runtime.stores.get(upload.store).bucket, upload.incoming_key
 
@@ -189,58 +189,6 @@ def check_engine(runtime: Runtime, name: str | None) -> None:
     known = [engine.facts.name for engine in runtime.engines]
     if name is not None and name not in (AUTO, *known):
         raise unknown_engine(name, known)
-
-
-@router.get("/{recording_id}/download-url", response_model=schemas.SignedUrlOut)
-async def download_url(request: Request, caller: Reader, recording_id: UUID) -> schemas.SignedUrlOut:
-    """A URL that gives the original, under its own file name, for a while."""
-    runtime = runtime_of(request)
-    async with runtime.database.work(caller.organization_id) as session:
-        recording = await get_recording(session, caller.organization_id, recording_id)
-        if recording.original_blob_id is None:
-            raise not_uploaded(recording)
-        located = await locate(session, caller.organization_id, recording.original_blob_id)
-    return _signed(runtime, located, recording.original_filename, download=True)
-
-
-@router.get("/{recording_id}/playback-url", response_model=schemas.SignedUrlOut)
-async def playback_url(request: Request, caller: Reader, recording_id: UUID) -> schemas.SignedUrlOut:
-    """A URL that every current browser and iPhone plays with exact seek, for a while."""
-    runtime = runtime_of(request)
-    async with runtime.database.work(caller.organization_id) as session:
-        recording = await get_recording(session, caller.organization_id, recording_id)
-        _, located = await find_rendition(
-            session, caller.organization_id, recording_id, RenditionKind.PLAYBACK
-        )
-    name = recording.original_filename.rsplit(".", 1)[0] + ".m4a"
-    return _signed(runtime, located, name, download=False)
-
-
-def not_uploaded(recording: Recording) -> Conflict:
-    """The error for a recording whose bytes are not here."""
-    return Conflict(
-        "The recording's bytes are not here yet; complete the upload first.",
-        ErrorCode.UPLOAD_INCOMPLETE,
-        status=recording.status,
-    )
-
-
-def _signed(runtime: Runtime, located: Located, filename: str, *, download: bool) -> schemas.SignedUrlOut:
-    seconds = runtime.settings.download_expires_in_seconds
-    url = runtime.stores.signing(located.store).url_get(
-        located.key,
-        seconds,
-        content_type=located.content_type,
-        download_as=filename if download else None,
-    )
-    return schemas.SignedUrlOut(
-        download_url=url,
-        expires_in=seconds,
-        expires_at=runtime.clock.now() + timedelta(seconds=seconds),
-        filename=filename,
-        content_type=located.content_type,
-        file_size_bytes=located.size_bytes,
-    )
 
 
 @router.get("/{recording_id}/peaks", response_model=schemas.PeaksOut)

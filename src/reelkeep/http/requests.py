@@ -5,6 +5,7 @@ import time
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from reelkeep.blobs.media_links import MEDIA_PATH
 from reelkeep.clock import new_id
 from reelkeep.logs import get_logger, log_context
 
@@ -13,8 +14,8 @@ log = get_logger(__name__)
 HEADER = "X-Request-ID"
 #: Asked every few seconds by machines; logged only when they fail.
 QUIET = ("/api/health/",)
-#: What stands below these lets whoever knows it go on with an upload.
-SECRET = ("/api/v1/uploads/tus/", "/api/v1/uploads/resumable/")
+#: What stands below these lets whoever knows it go on with an upload, or read.
+SECRET = ("/api/v1/uploads/tus/", "/api/v1/uploads/resumable/", f"{MEDIA_PATH}/")
 
 
 class RequestLog:

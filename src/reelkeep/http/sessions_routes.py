@@ -10,7 +10,9 @@ from fastapi.responses import PlainTextResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.accounts.identify import Caller
-from reelkeep.blobs.find import Located, locate
+from reelkeep.blobs.deliver import Shown, address_of
+from reelkeep.blobs.find import Located, locate_all
+from reelkeep.errors import ErrorCode, ReelkeepError
 from reelkeep.http import sessions_schemas as schemas
 from reelkeep.http.identity import requires, runtime_of
 from reelkeep.http.recordings_routes import TEXT_FORMATS
@@ -113,18 +115,31 @@ async def playback(request: Request, caller: Reader, session_id: str) -> schemas
         ids = [part.recording.id for part in whole.parts]
         renditions = await renditions_of(session, organization_id, ids)
         located = {
-            recording_id: await locate(session, organization_id, made[RenditionKind.PLAYBACK].blob_id)
+            recording_id: await _copies(session, organization_id, made[RenditionKind.PLAYBACK].blob_id)
             for recording_id, made in renditions.items()
             if RenditionKind.PLAYBACK in made
         }
-    return _playback_out(runtime, whole, located)
+    return await _playback_out(runtime, whole, located)
 
 
-def _playback_out(runtime: Runtime, whole: Whole, located: dict[UUID, Located]) -> schemas.SessionPlaybackOut:
+async def _copies(session: AsyncSession, organization_id: UUID, blob_id: UUID) -> list[Located]:
+    """The copies that can be read now; none, so that the other parts play, where this one's are away."""
+    try:
+        return await locate_all(session, organization_id, blob_id)
+    except ReelkeepError as error:
+        if error.code not in (ErrorCode.COPY_LOST, ErrorCode.COPY_ARCHIVED):
+            raise
+        return []
+
+
+async def _playback_out(
+    runtime: Runtime, whole: Whole, located: dict[UUID, list[Located]]
+) -> schemas.SessionPlaybackOut:
     seconds = runtime.settings.download_expires_in_seconds
     parts = []
     for part in whole.parts:
-        bytes_at = located.get(part.recording.id)
+        copies = located.get(part.recording.id)
+        bytes_at = copies[0] if copies else None
         parts.append(
             schemas.SessionPlaybackPartOut(
                 recording_id=part.recording.id,
@@ -132,7 +147,7 @@ def _playback_out(runtime: Runtime, whole: Whole, located: dict[UUID, Located]) 
                 status=part.recording.status,
                 start_seconds=part.start_seconds,
                 duration_seconds=part.recording.duration_seconds,
-                url=_signed(runtime, bytes_at, seconds) if bytes_at else None,
+                url=await _url(runtime, whole, part.recording.original_filename, copies) if copies else None,
                 content_type=bytes_at.content_type if bytes_at else None,
                 file_size_bytes=bytes_at.size_bytes if bytes_at else None,
             )
@@ -148,10 +163,9 @@ def _playback_out(runtime: Runtime, whole: Whole, located: dict[UUID, Located]) 
     )
 
 
-def _signed(runtime: Runtime, located: Located, seconds: int) -> str:
-    return runtime.stores.signing(located.store).url_get(
-        located.key, seconds, content_type=located.content_type
-    )
+async def _url(runtime: Runtime, whole: Whole, filename: str, copies: list[Located]) -> str:
+    shown = Shown(whole.session.organization_id, filename.rsplit(".", 1)[0] + ".m4a")
+    return (await address_of(runtime, copies, shown)).url
 
 
 @router.get(
