@@ -32,11 +32,14 @@ class Transcript(TenantTable, Base):
     __tablename__ = "transcript"
     __table_args__ = (
         tenant_reference("recording_id", "recording"),
+        tenant_reference("blob_id", "blob", ondelete="SET NULL (blob_id)"),
         UniqueConstraint("organization_id", "recording_id", "version"),
+        Index("ix_transcript_blob", "organization_id", "blob_id"),
     )
 
     recording_id: Mapped[UUID]
     version: Mapped[int]
+    blob_id: Mapped[UUID | None] = mapped_column(comment="the same words as a file in a store")
     engine: Mapped[str]
     model: Mapped[str]
     device: Mapped[str]
