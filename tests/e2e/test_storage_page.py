@@ -44,6 +44,7 @@ async def test_a_lost_copy_is_told_with_what_repairs_it_and_one_failed_tile_leav
         "verified_last": None,
         "verified_longest_ago": None,
         "has_unverified": True,
+        "moves": [{"source": "local", "target": "s3-eu", "state": "paused"}],
     }
     copies = "**/api/v1/storage/copies"
     async with visit(chromium) as page:
@@ -53,7 +54,9 @@ async def test_a_lost_copy_is_told_with_what_repairs_it_and_one_failed_tile_leav
         tile = page.get_by_role("region", name="Copies")
         await expect(tile).to_contain_text("2 copies missing")
         await expect(tile).to_contain_text("reelkeep storage check --repair")
-        await expect(page.get_by_role("region", name="Stores")).to_contain_text("2 copies missing")
+        stores = page.get_by_role("region", name="Stores")
+        await expect(stores).to_contain_text("2 copies missing")
+        await expect(stores).to_contain_text(re.compile(r"Being moved to s3-eu, paused; \d+ copies left"))
 
         await page.unroute(copies)
         await page.route(copies, lambda route: route.fulfill(status=503, body=AWAY))
@@ -121,6 +124,7 @@ async def test_axe_finds_nothing_where_copies_are_lost_and_space_runs_out(
         "verified_last": "2026-11-20T09:12:00Z",
         "verified_longest_ago": "2026-10-28T02:40:00Z",
         "has_unverified": True,
+        "moves": [{"source": "local", "target": "s3-eu", "state": "running"}],
     }
     async with visit(chromium, width=width, scheme=scheme, policed=False) as page:
         await sign_in(page, server)

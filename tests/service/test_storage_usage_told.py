@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import select, update
 
 from reelkeep.accounts.models import Role
-from reelkeep.blobs.models import Copy, CopyState
+from reelkeep.blobs.models import Copy, CopyState, StoreRow
 from reelkeep.blobs.store_usage import holdings_of_all, month_of, prices_of
 from reelkeep.blobs.traffic import keep_traffic
 from reelkeep.errors import ErrorCode, ReelkeepError
+from reelkeep.placement.models import Relocation
 from reelkeep.runtime import Runtime
 from reelkeep.stores.traffic import ActionClass, Counted, traffic_of
 from reelkeep.stores_config import configured_stores
@@ -104,6 +105,7 @@ async def test_copies_that_are_not_as_they_should_be_are_counted_by_store(runtim
             "verified_last": None,
             "verified_longest_ago": None,
             "has_unverified": True,
+            "moves": [],
         }
         async with runtime.database.work(person.organization_id) as session:
             ids = list(await session.scalars(select(Copy.id).order_by(Copy.id)))
@@ -113,6 +115,10 @@ async def test_copies_that_are_not_as_they_should_be_are_counted_by_store(runtim
                 await session.execute(
                     update(Copy).where(Copy.id == copy_id).values(state=state, verified_at=at)
                 )
+        async with runtime.database.directory() as session:
+            session.add(StoreRow(name="s3-eu", kind="s3"))
+            await session.flush()
+            session.add(Relocation(source="local", target="s3-eu"))
         told = (await client.get("/api/v1/storage/copies")).json()
     assert told == {
         "unsettled": [
@@ -123,6 +129,7 @@ async def test_copies_that_are_not_as_they_should_be_are_counted_by_store(runtim
         "verified_last": "2026-11-03T00:00:00Z",
         "verified_longest_ago": "2026-11-01T00:00:00Z",
         "has_unverified": False,
+        "moves": [{"source": "local", "target": "s3-eu", "state": "running"}],
     }
 
 

@@ -1,5 +1,6 @@
 """What an organization keeps in which store, and what that costs."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -10,6 +11,7 @@ from reelkeep.blobs.cost import currency_of
 from reelkeep.blobs.store_usage import Holding
 from reelkeep.http import storage_usage_schemas as shapes
 from reelkeep.http.identity import requires, runtime_of
+from reelkeep.placement.moves_told import moves_in_force
 from reelkeep.uploads.show_storage import StorageStanding, show_storage
 
 router = APIRouter(prefix="/api/v1/storage", tags=["storage"])
@@ -26,8 +28,10 @@ async def usage(request: Request, caller: Reader) -> shapes.StorageUsageOut:
 @router.get("/copies", response_model=shapes.CopyStatesOut)
 async def copies(request: Request, caller: Reader) -> shapes.CopyStatesOut:
     """How the organization's copies are: missing or damaged, on their way, and when they were verified."""
-    found = await copy_states_of(runtime_of(request), caller.organization_id)
-    return shapes.CopyStatesOut.model_validate(found, from_attributes=True)
+    runtime = runtime_of(request)
+    found = await copy_states_of(runtime, caller.organization_id)
+    moves = await moves_in_force(runtime)
+    return shapes.CopyStatesOut.model_validate({**asdict(found), "moves": [asdict(move) for move in moves]})
 
 
 def usage_out(standing: StorageStanding) -> shapes.StorageUsageOut:

@@ -50,6 +50,14 @@ class UnsettledOut(BaseModel):
     copies: int
 
 
+class MoveOut(BaseModel):
+    """A store that is being left for another."""
+
+    source: str
+    target: str | None = Field(description="Null: for wherever the rules want its copies.")
+    state: str = Field(description="running, paused or done.")
+
+
 class CopyStatesOut(BaseModel):
     """How the organization's copies are."""
 
@@ -60,6 +68,7 @@ class CopyStatesOut(BaseModel):
         description="Of those that ever were, the one whose turn was longest ago."
     )
     has_unverified: bool = Field(description="There are some that never were.")
+    moves: list[MoveOut]
 
 
 class AskedOut(BaseModel):

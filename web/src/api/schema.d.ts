@@ -894,6 +894,8 @@ export interface components {
              * @description There are some that never were.
              */
             has_unverified: boolean;
+            /** Moves */
+            moves: components["schemas"]["MoveOut"][];
         };
         /**
          * EngineOut
@@ -1069,6 +1071,12 @@ export interface components {
              * @default true
              */
             transcribe: boolean;
+            /**
+             * Client Encrypted
+             * @description The client encrypts the bytes: they are kept as they come, never looked into or processed. `content_type` is then `application/octet-stream`.
+             * @default false
+             */
+            client_encrypted: boolean;
             /** Recording Metadata */
             recording_metadata?: {
                 [key: string]: unknown;
@@ -1134,6 +1142,13 @@ export interface components {
              * @description For multipart: the store's id of it, once it has been begun there.
              */
             upload_id?: string | null;
+            /**
+             * Upload Via
+             * @description Where the bytes go: straight to the store, or through this server.
+             * @default store
+             * @enum {string}
+             */
+            upload_via: "store" | "reelkeep";
         };
         /**
          * LimitsIn
@@ -1279,6 +1294,24 @@ export interface components {
          * @enum {string}
          */
         MediaKind: "original" | "playback";
+        /**
+         * MoveOut
+         * @description A store that is being left for another.
+         */
+        MoveOut: {
+            /** Source */
+            source: string;
+            /**
+             * Target
+             * @description Null: for wherever the rules want its copies.
+             */
+            target: string | null;
+            /**
+             * State
+             * @description running, paused or done.
+             */
+            state: string;
+        };
         /**
          * MultipartCompleteIn
          * @description All parts that make the file.
@@ -1477,6 +1510,11 @@ export interface components {
             /** Error Code */
             error_code: string | null;
             /**
+             * Client Encrypted
+             * @description The client encrypted it: it is kept as it came, with no playback and no words.
+             */
+            client_encrypted: boolean;
+            /**
              * Duplicate Of
              * @description An older recording with the same bytes; nothing is dropped.
              */
@@ -1609,6 +1647,11 @@ export interface components {
             processing_error: string | null;
             /** Error Code */
             error_code: string | null;
+            /**
+             * Client Encrypted
+             * @description The client encrypted it: it is kept as it came, with no playback and no words.
+             */
+            client_encrypted: boolean;
             /**
              * Duplicate Of
              * @description An older recording with the same bytes; nothing is dropped.
@@ -3394,8 +3437,10 @@ export interface operations {
     download_url_api_v1_recordings__recording_id__download_url_get: {
         parameters: {
             query?: {
-                /** @description `reelkeep`: not the store's URL but one of this server, which reads from any copy; the stores are asked first whether one can be read. */
+                /** @description `reelkeep`: not the store's URL but one of this server, which reads from any copy. */
                 via?: "auto" | "reelkeep";
+                /** @description Ask the stores first whether they have the bytes: an error that says why, instead of an address that gives nothing. Costs a request to the store. */
+                check?: boolean;
             };
             header?: never;
             path: {
@@ -3437,8 +3482,10 @@ export interface operations {
     playback_url_api_v1_recordings__recording_id__playback_url_get: {
         parameters: {
             query?: {
-                /** @description `reelkeep`: not the store's URL but one of this server, which reads from any copy; the stores are asked first whether one can be read. */
+                /** @description `reelkeep`: not the store's URL but one of this server, which reads from any copy. */
                 via?: "auto" | "reelkeep";
+                /** @description Ask the stores first whether they have the bytes: an error that says why, instead of an address that gives nothing. Costs a request to the store. */
+                check?: boolean;
             };
             header?: never;
             path: {

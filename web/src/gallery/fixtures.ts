@@ -77,6 +77,7 @@ export function recording(change: Partial<RecordingDetail> = {}): RecordingDetai
     filename: 'rex.m4a',
     original_filename: 'rex.m4a',
     mime_type: 'audio/mp4',
+    client_encrypted: false,
     file_size_bytes: 4_200_000,
     duration_seconds: 1864,
     processing_error: null,

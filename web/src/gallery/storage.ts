@@ -27,6 +27,7 @@ const copies: CopyStates = {
   verified_last: NOW,
   verified_longest_ago: '2026-10-28T02:40:00Z',
   has_unverified: false,
+  moves: [],
 };
 
 export const STORAGE: readonly [string, StorageUsage, CopyStates][] = [
@@ -44,6 +45,7 @@ export const STORAGE: readonly [string, StorageUsage, CopyStates][] = [
       ],
       all_counted: false,
       has_unverified: true,
+      moves: [{ source: 'local', target: 's3-eu', state: 'running' }],
     },
   ],
   [

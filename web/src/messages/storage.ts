@@ -21,6 +21,11 @@ export const storage = {
   perMonth: (money: string) => `${money} a month`,
   noPrices: 'No prices',
 
+  moving: (target: string | null, left: number, paused: boolean) =>
+    `${target === null ? 'Being emptied' : `Being moved to ${target}`}${paused ? ', paused' : ''}; ${copies(left)} left`,
+  moved: (target: string | null) =>
+    target === null ? 'Emptied; what comes late follows' : `Moved to ${target}; what comes late follows`,
+
   states: 'Copies',
   allThere: 'Every copy is where it should be.',
   neverLooked: 'No copy is known to be missing or damaged; none has been read back yet.',

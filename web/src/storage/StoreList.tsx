@@ -43,6 +43,7 @@ function StoreRow({ store, currency }: { store: StoreTold; currency: string | nu
         </div>
         <span className={styles['note']}>{t.storage.share(percent)}</span>
       </div>
+      {store.move && <p>{move(store)}</p>}
       {store.classes.length > 1 && <Classes store={store} currency={currency} />}
       {WORDS.filter((state) => store[state] > 0).map((state) => (
         <p key={state} className={styles[state === 'missing' || state === 'damaged' ? 'warn' : 'note']}>
@@ -68,6 +69,12 @@ function Classes({ store, currency }: { store: StoreTold; currency: string | nul
     </ul>
   );
 }
+
+/** Copies that only outlive links to them are not on their way any more. */
+const move = ({ move: to, copies, deleting }: StoreTold) =>
+  to?.state === 'done'
+    ? t.storage.moved(to.target)
+    : t.storage.moving(to?.target ?? null, Math.max(0, copies - deleting), to?.state === 'paused');
 
 const price = (cost: number | null, currency: string | null) =>
   cost === null || currency === null ? t.storage.noPrices : t.storage.perMonth(money(cost, currency));

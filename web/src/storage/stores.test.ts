@@ -28,6 +28,7 @@ const states: CopyStates = {
   verified_last: null,
   verified_longest_ago: null,
   has_unverified: true,
+  moves: [{ source: 'local', target: 's3', state: 'running' }],
 };
 
 describe('storesOf', () => {
@@ -43,6 +44,17 @@ describe('storesOf', () => {
       ['s3', 3, 0],
       ['local', 0, 0],
       ['r2', 0, 4],
+    ]);
+  });
+});
+
+describe('a move', () => {
+  it('is told at the store that is being left', () => {
+    const told = storesOf(usage, states);
+    expect(told.map((one) => [one.name, one.move?.target])).toEqual([
+      ['s3', undefined],
+      ['local', 's3'],
+      ['r2', undefined],
     ]);
   });
 });

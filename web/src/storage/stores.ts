@@ -14,6 +14,8 @@ export interface StoreTold {
   damaged: number;
   making: number;
   deleting: number;
+  /** Where its copies go, if it is being left. */
+  move: CopyStates['moves'][number] | undefined;
 }
 
 export type StateName = 'missing' | 'damaged' | 'making' | 'deleting';
@@ -42,6 +44,7 @@ export function storesOf(usage: StorageUsage, states: CopyStates | undefined): S
       damaged: inState(states, name, 'damaged'),
       making: inState(states, name, 'making'),
       deleting: inState(states, name, 'deleting'),
+      move: states?.moves.find((one) => one.source === name),
     };
   });
   return told.sort((one, other) => other.bytes - one.bytes || one.name.localeCompare(other.name));
