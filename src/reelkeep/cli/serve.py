@@ -18,6 +18,7 @@ from reelkeep.accounts.setup import issue_first_administrator_link, needs_first_
 from reelkeep.errors import ErrorCode, ReelkeepError
 from reelkeep.http.app import build_app
 from reelkeep.http.interim import InterimProtocol
+from reelkeep.http.protocol import BodyProtocol
 from reelkeep.logs import get_logger
 from reelkeep.runtime import Runtime
 from reelkeep.settings import Settings
@@ -128,7 +129,7 @@ def _uvicorn_config(runtime: Runtime) -> uvicorn.Config:
     return uvicorn.Config(
         build_app(runtime),
         loop="uvloop",
-        http=InterimProtocol if settings.upload_interim_responses else "httptools",
+        http=InterimProtocol if settings.upload_interim_responses else BodyProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

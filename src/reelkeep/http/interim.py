@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from reelkeep.http.protocol import BodyProtocol
 
 EXTENSION = "reelkeep.interim"
 REASONS = {104: "Upload Resumption Supported"}
@@ -37,7 +39,7 @@ class Interim:
         self._cycle.transport.close()
 
 
-class InterimProtocol(HttpToolsProtocol):
+class InterimProtocol(BodyProtocol):
     """HTTP/1.1 for uvicorn, with `Interim` in the scope's extensions."""
 
     def on_headers_complete(self) -> None:

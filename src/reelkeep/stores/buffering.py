@@ -8,10 +8,12 @@ upload has a `WriteBuffer`:
             await buffer.add(chunk)     # waits while the store is slower than the client
         await buffer.flush()            # on return `write` has had every byte
 
-A buffer is full at 16 KiB. As long as it fills quickly it grows, up to 256 KiB where the budget has room, so
+A buffer is full at 16 KiB. As long as it fills quickly it grows, up to 1 MiB where the budget has room, so
 that a fast client costs few calls of `write`; when it fills slowly it shrinks again. What it holds is
 written after a second at the latest, also while nothing more comes. Pieces are handed on as they came
 (`os.writev` takes them so); only small ones are joined.
+
+Where a store can write without waiting it gives `write_now` besides: then nothing needs to be collected.
 """
 
 import asyncio
@@ -22,8 +24,8 @@ from reelkeep.errors import StoreUnavailable
 
 #: What a buffer may always hold.
 ROOM_BYTES_MIN = 16 * 1024
-#: What it may hold at most; larger ones were measured to gain nothing.
-ROOM_BYTES_MAX = 256 * 1024
+#: What it may hold at most: each write costs a way to a thread and back; larger ones gain nothing.
+ROOM_BYTES_MAX = 1024 * 1024
 #: Bytes do not stay in memory for longer.
 HELD_SECONDS_MAX = 1.0
 #: A buffer that fills sooner doubles, and one that needs longer is as small again as at first.
@@ -36,6 +38,8 @@ SMALL_VIEW_BYTES = 64 * 1024
 Piece = bytes | bytearray | memoryview
 #: Writes pieces in order, all of them, before it returns. Never called again before it has returned.
 Write = Callable[[list[Piece]], Awaitable[None]]
+#: Writes pieces in order, all of them, at once; or says that it would have to wait, and writes none.
+WriteNow = Callable[[list[Piece]], bool]
 
 
 class BufferBudget:
@@ -66,10 +70,21 @@ class WriteBuffer:
     has not been flushed.
     """
 
-    __slots__ = ("_budget", "_failed", "_held", "_pieces", "_room", "_since", "_timer", "_write", "_writing")
+    __slots__ = (
+        "_budget",
+        "_failed",
+        "_held",
+        "_pieces",
+        "_room",
+        "_since",
+        "_timer",
+        "_write",
+        "_write_now",
+        "_writing",
+    )
 
-    def __init__(self, budget: BufferBudget, write: Write) -> None:
-        self._budget, self._write = budget, write
+    def __init__(self, budget: BufferBudget, write: Write, write_now: WriteNow | None = None) -> None:
+        self._budget, self._write, self._write_now = budget, write, write_now
         self._pieces: list[Piece] = []
         self._held = 0
         self._room = 0
@@ -107,6 +122,8 @@ class WriteBuffer:
         if not self._held:
             self._since = loop.time()
         self._hold(data)
+        if self._held >= ROOM_BYTES_MIN and self._wrote_now():
+            return
         if self._held >= self._room:
             self._settle_room(loop.time() - self._since)
             await self.flush()
@@ -118,7 +135,8 @@ class WriteBuffer:
         self._stop_timer()
         while self._writing is not None or self._held:
             self._raise_failure()
-            await asyncio.shield(self._begin_writing())
+            if not self._wrote_now():
+                await asyncio.shield(self._begin_writing())
         self._raise_failure()
 
     def _hold(self, data: bytes | memoryview) -> None:
@@ -143,6 +161,20 @@ class WriteBuffer:
     def _shrink(self) -> None:
         self._budget.give_back(self._room - ROOM_BYTES_MIN)
         self._room = ROOM_BYTES_MIN
+
+    def _wrote_now(self) -> bool:
+        """Whether everything held could be written without waiting."""
+        if self._write_now is None or self._writing is not None:
+            return False
+        try:
+            done = self._write_now(self._pieces)
+        except Exception as error:
+            self._failed = error
+            raise
+        if done:
+            self._stop_timer()
+            self._drop()
+        return done
 
     def _begin_writing(self) -> asyncio.Task[None]:
         """The write that is running, or one of everything held."""

@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -21,8 +22,9 @@ from pathlib import Path
 
 from reelkeep.errors import ObjectNotFound, StoreRefused, StoreUnavailable
 from reelkeep.stores.buffering import BufferBudget, Piece, WriteBuffer
+from reelkeep.stores.disk_pace import DiskPace
 from reelkeep.stores.keys import check_key
-from reelkeep.stores.local_files import in_thread
+from reelkeep.stores.local_files import in_thread, translated
 from reelkeep.stores.local_folder import RACES_MAX, LocalFolder, make_folders
 from reelkeep.stores.local_walk import BYTES, FOLDER
 from reelkeep.stores.protocol import COUNTED, UNHASHED, GrowthNotes, ObjectFacts
@@ -44,7 +46,8 @@ class LocalGrowing:
         self._written = start
         # A digest can only be had by whoever sees the first byte.
         self._sha256 = hashlib.sha256() if hashed and start == 0 else None
-        self.buffer = WriteBuffer(buffers, self._write)
+        # Digesting takes its time: a thread does it.
+        self.buffer = WriteBuffer(buffers, self._write, self._write_now if self._sha256 is None else None)
         self.offset = start
 
     async def write(self, data: bytes | memoryview) -> None:
@@ -60,11 +63,19 @@ class LocalGrowing:
     async def _write(self, pieces: list[Piece]) -> None:
         await in_thread(self._place.pool, self._place.root, self._append, pieces)
 
+    def _write_now(self, pieces: list[Piece]) -> bool:
+        if not self._place.pace.quick():
+            return False
+        with translated(self._place.root):
+            self._append(pieces)
+        return True
+
     def _append(self, pieces: list[Piece]) -> None:
         for at in range(0, len(pieces), IOV_MAX):
             self._append_some(pieces[at : at + IOV_MAX])
 
     def _append_some(self, pieces: list[Piece]) -> None:
+        began = time.monotonic()
         size = sum(map(len, pieces))
         done = os.pwritev(self._descriptor, pieces, self._written)
         if done < size:  # a disk that is nearly full takes a part
@@ -72,6 +83,7 @@ class LocalGrowing:
             while done < size:
                 done += os.pwrite(self._descriptor, rest[done:], self._written + done)
         self._written += size
+        self._place.pace.took(time.monotonic() - began)
         if self._sha256 is not None:
             for piece in pieces:
                 self._sha256.update(piece)
@@ -88,6 +100,7 @@ class _Place:
 
     root: Path
     pool: Executor
+    pace: DiskPace
     path: Path
 
     @property
@@ -138,6 +151,7 @@ class LocalGrowths:
     def __init__(self, folder: LocalFolder, pool: Executor, buffers: BufferBudget) -> None:
         self._folder, self._pool, self._buffers = folder, pool, buffers
         self._base = folder.root / "growing"
+        self._pace = DiskPace(folder.root)
 
     async def grown(self, key: str, notes: GrowthNotes) -> int:
         """See `Grows.grown`."""
@@ -178,7 +192,7 @@ class LocalGrowths:
     def _place(self, key: str) -> _Place:
         *folders, name = check_key(key).split("/")
         path = self._base.joinpath(*(part + FOLDER for part in folders), name + BYTES)
-        return _Place(self._folder.root, self._pool, path)
+        return _Place(self._folder.root, self._pool, self._pace, path)
 
     def _grown(self, key: str, notes: GrowthNotes) -> int:
         try:

@@ -137,3 +137,34 @@ async def test_leaving_waits_for_a_running_write_and_starts_no_other() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert len(kept.writes) == 1
+
+
+async def test_a_store_that_need_not_wait_is_given_bytes_at_once_and_in_order_when_it_must() -> None:
+    kept, quick = Kept(), [True]
+
+    def write_now(pieces: list[Piece]) -> bool:
+        if quick[0]:
+            kept.writes.append(joined(pieces))
+        return quick[0]
+
+    async with WriteBuffer(BufferBudget(), kept.write, write_now) as buffer:
+        sent = b""
+        for number in range(40):
+            quick[0] = number % 3 > 0
+            chunk = bytes([number]) * (ROOM_BYTES_MIN // 3 + number * 1000)
+            sent += chunk
+            await buffer.add(chunk)
+        await buffer.flush()
+        assert kept.body == sent
+
+
+async def test_a_write_that_fails_at_once_is_told_and_not_tried_again() -> None:
+    def full(_pieces: list[Piece]) -> bool:
+        raise StoreFull("no space")
+
+    kept = Kept()
+    async with WriteBuffer(BufferBudget(), kept.write, full) as buffer:
+        for act in (buffer.add(bytes(ROOM_BYTES_MIN)), buffer.flush(), buffer.add(b"more")):
+            with pytest.raises(StoreFull):
+                await act
+    assert kept.writes == []
