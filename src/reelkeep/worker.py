@@ -12,6 +12,7 @@ from procrastinate import App, PsycopgConnector
 from procrastinate.jobs import DeleteJobCondition
 from psycopg.conninfo import make_conninfo
 
+from reelkeep.backups.schedule import back_up_forever
 from reelkeep.blobs.invalidate import INVALIDATE, do_invalidate
 from reelkeep.catalog.words import keep_words
 from reelkeep.catalog.write import describe_recording
@@ -20,7 +21,8 @@ from reelkeep.jobs.queue import JobName
 from reelkeep.jobs.retry import RetryWithBackOff
 from reelkeep.jobs.takeover import take_over_forever
 from reelkeep.logs import get_logger, log_context
-from reelkeep.placement.queue import RECONCILE, reconcile_blobs
+from reelkeep.placement.queue import RECONCILE
+from reelkeep.placement.reconcile import reconcile_blobs
 from reelkeep.placement.scrub import scrub
 from reelkeep.placement.sweep import sweep_placement
 from reelkeep.recordings.steps import FETCH, MEDIA, SEAL, SPEECH
@@ -146,6 +148,7 @@ async def run_worker(runtime: Runtime, queues: Sequence[str] = ("media", "speech
             ),
             sweep_forever(runtime),
             scrub_forever(runtime),
+            back_up_forever(runtime),
         ]
         concurrency = {
             "media": settings.worker_media_concurrency,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reelkeep.errors import ObjectNotFound, StoreError, StoreUnavailable, WrongBytes
-from reelkeep.placement.pace import paced, turn_at
+from reelkeep.placement.pace import paced, turn_at, turn_of_size
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import CopiesAcross, ObjectFacts, Store
 
@@ -48,7 +48,7 @@ async def carry(runtime: Runtime, source: Bytes, target: str, key: str, storage_
     was read back. Nothing is held whole in memory. Raises `SourceFailed`, and what the target raises.
     """
     into = runtime.stores.get(target)
-    async with turn_at(runtime, source.store, target):
+    async with turn_of_size(runtime, source.size_bytes), turn_at(runtime, source.store, target):
         facts, sha256 = await _write(runtime, source, into, key, storage_class)
         if not into.abilities.proves_writes or facts.sha256 is None:
             found = await digest_of(runtime, target, key, source.size_bytes)

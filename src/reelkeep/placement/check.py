@@ -15,8 +15,8 @@ from reelkeep.blobs.keys import INCOMING, SEALED
 from reelkeep.blobs.models import Blob, Copy, CopyState
 from reelkeep.errors import ObjectNotFound
 from reelkeep.logs import get_logger
+from reelkeep.placement.copies import mark_bad, verify_copy
 from reelkeep.placement.queue import enqueue_reconcile
-from reelkeep.placement.reconcile import mark_bad, verify_copy
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import ObjectFacts, TakesParts
 

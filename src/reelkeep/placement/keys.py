@@ -1,23 +1,38 @@
-"""Under which key another copy of a blob is written; `blobs.keys` builds it."""
+"""Under which keys further copies of blobs are written; `blobs.keys` builds them."""
 
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from reelkeep.blobs.keys import KeyedBlob
+from reelkeep.blobs.key_templates import load_templates
+from reelkeep.blobs.keys import KeyedBlob, blob_key
 from reelkeep.blobs.models import BlobKind
 from reelkeep.clock import new_id
 from reelkeep.placement.view import View
-from reelkeep.recordings.blob_keys import blob_key_for
+from reelkeep.recordings.blob_keys import COMPRESSED, facts_of
+from reelkeep.recordings.models import Recording
 from reelkeep.runtime import Runtime
 
 
-async def key_of_copy(session: AsyncSession, runtime: Runtime, view: View, store: str) -> str:
-    """A key that no attempt before has had, by the template in force there; in the current unit of work."""
-    blob = KeyedBlob(new_id(), BlobKind(view.blob.kind), view.blob.content_type)
-    return await blob_key_for(
-        session,
-        runtime.stores,
-        store,
-        blob,
-        organization_id=view.blob.organization_id,
-        recording_id=view.recording_id,
-    )
+async def keys_of_copies(
+    session: AsyncSession, runtime: Runtime, organization_id: UUID, wanted: Sequence[tuple[View, str]]
+) -> list[str]:
+    """A key that no attempt before has had for each of these blobs in its store, by the template in force."""
+    templates = await load_templates(session, organization_id)
+    ids = {view.recording_id or view.blob.recording_id for view, _ in wanted}
+    query = select(Recording).where(Recording.organization_id == organization_id, Recording.id.in_(ids))
+    recordings = {recording.id: recording for recording in await session.scalars(query)}
+    keys = []
+    for view, store in wanted:
+        owner = view.recording_id or view.blob.recording_id
+        blob = KeyedBlob(new_id(), BlobKind(view.blob.kind), view.blob.content_type)
+        recording = recordings.get(owner) if owner else None
+        if recording is None:
+            keys.append(blob_key(organization_id, owner or view.blob.id, blob.id))
+            continue
+        template = templates.for_store(runtime.stores, store)
+        compressed = view.blob.content_type == COMPRESSED
+        keys.append(template.build(facts_of(recording), blob, compressed=compressed))
+    return keys

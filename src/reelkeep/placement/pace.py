@@ -31,6 +31,10 @@ class Pace:
         await asyncio.sleep(self.paid_until - now)
 
 
+#: A body over this goes in parts that are held in memory, several at once.
+LARGE_BYTES = 8 * 1024 * 1024
+LARGE_AT_ONCE = 2
+_large: WeakKeyDictionary[Database, asyncio.Semaphore] = WeakKeyDictionary()
 _paces: WeakKeyDictionary[Database, dict[str, Pace]] = WeakKeyDictionary()
 
 
@@ -50,6 +54,16 @@ async def turn_at(runtime: Runtime, *stores: str) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         for store in sorted(set(stores)):
             await stack.enter_async_context(pace_of(runtime, store).at_once)
+        yield
+
+
+@asynccontextmanager
+async def turn_of_size(runtime: Runtime, size_bytes: int) -> AsyncIterator[None]:
+    """A turn for bytes of this size: few large ones at once, so that memory stays bounded."""
+    if size_bytes <= LARGE_BYTES:
+        yield
+        return
+    async with _large.setdefault(runtime.database, asyncio.Semaphore(LARGE_AT_ONCE)):
         yield
 
 

@@ -9,13 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.jobs.queue import JobName, enqueue
 from reelkeep.placement.load import InForce
-from reelkeep.placement.reconcile import reconcile_each
-from reelkeep.runtime import Runtime
 
 #: A queue of its own: moving terabytes must not hold up anybody's media.
 RECONCILE = JobName("reconcile", queue="storage")
-#: Blobs of one job, and how many of them it works on at once.
-BLOBS_MAX, AT_ONCE = 50, 8
+#: Blobs of one job.
+BLOBS_MAX = 50
 
 _WAITING = text(
     "select count(*) from (select from procrastinate_jobs"
@@ -60,8 +58,3 @@ async def reconciles_waiting(session: AsyncSession, most: int) -> int:
 async def reconciles_are_due(session: AsyncSession) -> bool:
     """Whether one is being done or about to begin; those that wait out a failure do not count."""
     return bool(await session.scalar(_DUE, {"name": RECONCILE.name}))
-
-
-async def reconcile_blobs(runtime: Runtime, organization_id: UUID, blob_ids: Sequence[UUID]) -> None:
-    """The job's body."""
-    await reconcile_each(runtime, organization_id, list(blob_ids), at_once=AT_ONCE)

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from reelkeep.blobs.models import Blob, Copy, CopyState
 from reelkeep.blobs.usage import count_usage
 from reelkeep.events.append import append
-from reelkeep.placement.view import OWNED_KINDS, OWNER, View
+from reelkeep.placement.view import OWNED_KINDS, View, owners_of
 from reelkeep.runtime import Runtime
 
 UNMAKE = text("delete from rendition where organization_id = :organization_id and blob_id = :blob_id")
@@ -48,7 +48,7 @@ async def _forget_blob(session: AsyncSession, blob: Blob) -> None:
     left = select(func.count()).where(Copy.organization_id == blob.organization_id, Copy.blob_id == blob.id)
     if blob.kind not in OWNED_KINDS or await session.scalar(left):
         return
-    if await session.scalar(OWNER, {"organization_id": blob.organization_id, "blob_id": blob.id}) is not None:
+    if await owners_of(session, blob.organization_id, [blob.id]):
         return
     size_bytes = blob.size_bytes
     await session.delete(blob)

@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 
 from reelkeep.blobs.models import COLD_CLASSES, Blob, Copy, CopyState
 from reelkeep.logs import get_logger
+from reelkeep.placement.copies import verify_copy
 from reelkeep.placement.queue import enqueue_reconcile
-from reelkeep.placement.reconcile import verify_copy
 from reelkeep.runtime import Runtime
 
 log = get_logger(__name__)

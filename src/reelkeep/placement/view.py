@@ -1,6 +1,7 @@
 """One blob as placement sees it: what it belongs to, its copies, and where it is wanted."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,15 +15,13 @@ from reelkeep.placement.plan import Have, Move, next_move
 from reelkeep.placement.rules import MADE_AGAIN, Places
 
 # By table and column: the rooms that own some of them stand above this one.
-_OWNED = """
-select r.id as recording_id from recording r
- where r.organization_id = :organization_id and r.original_blob_id = :blob_id
+OWNERS = text("""
+select r.original_blob_id as blob_id, r.id as recording_id from recording r
+ where r.organization_id = :organization_id and r.original_blob_id = any(:blob_ids)
 union all
-select m.recording_id from rendition m
- where m.organization_id = :organization_id and m.blob_id = :blob_id
-limit 1
-"""
-OWNER = text(_OWNED)
+select m.blob_id, m.recording_id from rendition m
+ where m.organization_id = :organization_id and m.blob_id = any(:blob_ids)
+""")
 #: Kinds whose owner is found as above; a blob of another kind is never taken for one that nobody needs.
 OWNED_KINDS = frozenset({BlobKind.ORIGINAL, BlobKind.PLAYBACK, BlobKind.PEAKS})
 
@@ -74,26 +73,46 @@ def have_of(copy: Copy, now: datetime, *, digest_known: bool) -> Have:
     )
 
 
-async def view_blob(
+async def view_blobs(
     session: AsyncSession,
     known: InForce,
     now: datetime,
     organization_id: UUID,
-    blob_id: UUID,
+    blob_ids: Collection[UUID],
     *,
     lock: bool = False,
-) -> View | None:
-    """The blob as it is now; None when it is gone. With `lock`, it stays so until the commit."""
-    query = select(Blob).where(Blob.organization_id == organization_id, Blob.id == blob_id)
-    query = query.with_for_update() if lock else query
-    blob = await session.scalar(query.execution_options(populate_existing=True))
-    if blob is None:
-        return None
-    held = select(Copy).where(Copy.organization_id == organization_id, Copy.blob_id == blob_id)
-    copies = (await session.scalars(held.execution_options(populate_existing=True))).all()
-    recording_id = await session.scalar(OWNER, {"organization_id": organization_id, "blob_id": blob_id})
-    if recording_id is None and blob.kind in OWNED_KINDS:
-        wanted: Places = ()
-    else:
-        wanted = known.wanted(organization_id, blob.kind, now - blob.created_at, copies)
-    return View(blob, copies, recording_id, wanted, now)
+) -> dict[UUID, View]:
+    """The blobs as they are now, without those that are gone. With `lock`, they stay so until the commit."""
+    query = select(Blob).where(Blob.organization_id == organization_id, Blob.id.in_(blob_ids))
+    # Always in one order, so that two never wait for each other.
+    query = query.order_by(Blob.id).with_for_update() if lock else query
+    blobs = (await session.scalars(query.execution_options(populate_existing=True))).all()
+    held = select(Copy).where(Copy.organization_id == organization_id, Copy.blob_id.in_(blob_ids))
+    copies: dict[UUID, list[Copy]] = defaultdict(list)
+    for copy in await session.scalars(held.execution_options(populate_existing=True)):
+        copies[copy.blob_id].append(copy)
+    owners = await owners_of(session, organization_id, blob_ids)
+    return {
+        blob.id: View(
+            blob,
+            copies[blob.id],
+            owners.get(blob.id),
+            _wanted(known, now, blob, copies[blob.id], owned=blob.id in owners),
+            now,
+        )
+        for blob in blobs
+    }
+
+
+def _wanted(known: InForce, now: datetime, blob: Blob, copies: Sequence[Copy], *, owned: bool) -> Places:
+    if not owned and blob.kind in OWNED_KINDS:
+        return ()
+    return known.wanted(blob.organization_id, blob.kind, now - blob.created_at, copies)
+
+
+async def owners_of(
+    session: AsyncSession, organization_id: UUID, blob_ids: Collection[UUID]
+) -> dict[UUID, UUID]:
+    """The recordings that need these blobs, by blob; only of `OWNED_KINDS`."""
+    rows = await session.execute(OWNERS, {"organization_id": organization_id, "blob_ids": list(blob_ids)})
+    return {row[0]: row[1] for row in rows}

@@ -97,6 +97,8 @@ class S3Store:
             encrypts_at_rest=self._config.encryption is not None,
             post_policy=self._config.post_policy,
             checksums=self._config.checksums,
+            # Every request carries the SHA-256 of its body in its signature, and the service compares it.
+            proves_writes=True,
             shared=True,
         )
 

@@ -1,0 +1,253 @@
+"""Migrating blobs from a folder to a bucket, against rclone; and planning over very many blobs."""
+
+import os
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+from sqlalchemy import select
+
+from bench.figures import Report
+from bench.installation import REELKEEP, Installation, installation
+from bench.machine import ROOT
+from bench.processes import MB, PeakMemory, processor_seconds
+from bench.registry import Setup
+from bench.usage import FILL, ORGANIZATION, STORES
+from reelkeep.accounts.setup import default_organization
+from reelkeep.blobs.keep import insert_blob, write_bytes
+from reelkeep.blobs.models import Blob, BlobKind
+from reelkeep.placement.load import InForce, in_force
+from reelkeep.placement.preview import preview
+from reelkeep.placement.write_rules import read_rules
+from reelkeep.recordings.blob_keys import plan_blob
+from reelkeep.recordings.create import NewRecording, create_recording
+from reelkeep.runtime import Runtime
+from reelkeep.settings import load_settings
+from reelkeep.wiring import open_runtime
+
+SMALL, SMALL_BYTES = 2_000, 200_000
+LARGE, LARGE_BYTES = 20, 200_000_000
+PLANNED = 1_000_000
+MEMORY_MB_MAX, PLAN_SECONDS_MAX = 200, 60
+PIECE = 1 << 20
+LEFT = "select count(*) from copy where store = 'local' and state <> 'deleting'"
+ARRIVED = "select count(*) from copy where store = 's3' and state = 'present' and verified_at is not null"
+COUNTED = (
+    "Blobs of random bytes in a local store, known by their rows; a Ceph RADOS Gateway on loopback, its data "
+    "in memory. Counted is the time from `reelkeep storage migrate` until no copy is left to be moved, with "
+    "one worker; each copy is proved by the gateway's own check of the SHA-256 that was computed while "
+    "sending, and committed. rclone copies the same files to another bucket of the same gateway with "
+    "`rclone copy --checksum`, at its defaults. Memory is the worker's peak with its children. Planning is "
+    "the walk over a million blobs with one copy each, under rules that want two, in this process."
+)
+
+
+async def measure(setup: Setup) -> Report:
+    """Move, compare, then plan."""
+    report = Report("migrate", "Migrating to a bucket, and planning", COUNTED)
+    with gateway(setup.scratch / "ceph") as ceph:
+        kinds = (("small", SMALL, SMALL_BYTES), ("large", LARGE, LARGE_BYTES))
+        for name, count, size in kinds:
+            fewer = max(count // 50, 2) if setup.quick else count
+            await _compare(setup, report, ceph, (name, fewer, size))
+    await _plan(setup, report)
+    return report
+
+
+async def _compare(setup: Setup, report: Report, ceph: "Gateway", what: tuple[str, int, int]) -> None:
+    name, count, size = what
+    folder = setup.scratch / name
+    setup.say(f"{name}: writing {count:,} blobs")
+    environment = ceph.settings(ceph.new_bucket()) | {"REELKEEP_SWEEP_SECONDS": "1"}
+    with installation(folder, REELKEEP_ENGINE="pocketsphinx", **environment) as place:
+        files = await _fill(place, environment, folder / "files", count, size)
+        setup.say(f"{name}: rclone")
+        theirs = _rclone(ceph, files)
+        setup.say(f"{name}: Reelkeep")
+        ours, memory, processor = _migrate(place, count)
+        shutil.rmtree(files)
+    total = count * size
+    label = f"{count:,} × {size / 1000:,.0f} kB"
+    report.add(f"{label}: Reelkeep", total / ours / MB, "MB/s", note=f"{ours:.1f} s, CPU {processor:.1f} s")
+    report.add(f"{label}: rclone", total / theirs / MB, "MB/s", note=f"{theirs:.1f} s")
+    report.add_least(f"{label}: Reelkeep's speed, times that of rclone", theirs / ours, "", 1.0)
+    report.add(f"{label}: worker's memory at the peak", memory.peak.counted / MB, "MB", MEMORY_MB_MAX)
+
+
+async def _fill(place: Installation, environment: dict[str, str], files: Path, count: int, size: int) -> Path:
+    """Blobs in the local store, and the same bytes as plain files."""
+    files.mkdir(parents=True)
+    os.environ.update(environment)
+    try:
+        async with open_runtime(load_settings(data=place.data)) as runtime:
+            for number in range(count):
+                await _add(runtime, files / f"{number:05}.wav", size)
+    finally:
+        for variable in environment:
+            os.environ.pop(variable, None)
+    return files
+
+
+async def _add(runtime: Runtime, file: Path, size: int) -> None:
+    file.write_bytes(os.urandom(min(size, PIECE)) * -(-size // PIECE))
+    os.truncate(file, size)
+    async with runtime.database.directory() as session:
+        organization = await default_organization(session)
+    async with runtime.database.work(organization.id) as session:
+        new = NewRecording(file.name, "audio/wav", transcribe=False)
+        recording = await create_recording(session, organization.id, None, new)
+    planned = await plan_blob(
+        runtime,
+        "local",
+        BlobKind.ORIGINAL,
+        "audio/wav",
+        organization_id=organization.id,
+        recording_id=recording.id,
+    )
+    kept = await write_bytes(runtime.stores.get("local"), planned, _pieces(file), size_bytes=size)
+    async with runtime.database.work(organization.id) as session:
+        blob = insert_blob(session, organization.id, BlobKind.ORIGINAL, kept)
+        await session.flush()
+        recording = await session.merge(recording)
+        recording.original_blob_id = blob.id
+
+
+async def _pieces(file: Path) -> AsyncIterator[bytes]:
+    with file.open("rb") as opened:
+        while piece := opened.read(PIECE):
+            yield piece
+
+
+def _migrate(place: Installation, count: int) -> tuple[float, PeakMemory, float]:
+    worker = place.start_worker()
+    before = processor_seconds([worker.pid])
+    with PeakMemory(worker.pid) as memory, place.database() as database:
+        started = time.monotonic()
+        command = [
+            *REELKEEP,
+            "storage",
+            "migrate",
+            "--from",
+            "local",
+            "--to",
+            "s3",
+            "--data",
+            str(place.data),
+        ]
+        subprocess.run(
+            command, check=True, env=dict(place.environment), stdout=subprocess.DEVNULL, cwd=place.folder
+        )
+        while database.execute(LEFT).fetchone() != (0,):
+            time.sleep(0.05)
+        took = time.monotonic() - started
+        arrived = database.execute(ARRIVED).fetchone()
+    if arrived != (count,):
+        raise RuntimeError(f"{arrived} of {count} copies arrived and are proved")
+    return took, memory, processor_seconds([worker.pid]) - before
+
+
+def _rclone(ceph: "Gateway", files: Path) -> float:
+    started = time.monotonic()
+    target = f":s3:{ceph.new_bucket()}/kept"
+    subprocess.run(
+        ["rclone", "copy", "--checksum", str(files), target],
+        check=True,
+        # Debian's rclone cannot take a bundle of certificates from here.
+        env={**{k: v for k, v in os.environ.items() if k != "AWS_CA_BUNDLE"}, **ceph.rclone()},
+        stderr=subprocess.DEVNULL,
+    )
+    return time.monotonic() - started
+
+
+async def _plan(setup: Setup, report: Report) -> None:
+    count = PLANNED // 50 if setup.quick else PLANNED
+    with installation(setup.scratch / "planned") as place:
+        place.start_server("--no-worker")
+        with place.database() as database:
+            database.execute(ORGANIZATION, [100])
+            database.execute(STORES)
+            for first in range(1, count + 1, 50_000):
+                setup.say(f"planning: {first - 1:,} of {count:,} blobs are there")
+                database.execute(FILL, {"first": first, "last": min(first + 49_999, count)})
+            database.execute("analyze")
+        setup.say("planning")
+        async with open_runtime(load_settings(data=place.data)) as runtime:
+            await _walk(report, runtime, count)
+
+
+async def _walk(report: Report, runtime: Runtime, count: int) -> None:
+    now = await in_force(runtime)
+    wanted = InForce(
+        read_rules(runtime, "*: local"), now.of_organization, now.moves, now.classes, now.primary
+    )
+    with PeakMemory(os.getpid()) as memory:
+        before = memory.peak.counted
+        started = time.monotonic()
+        found = await preview(runtime, wanted)
+        took = time.monotonic() - started
+    if found.blobs != count:
+        raise RuntimeError(f"{found.blobs} of {count} blobs were looked at")
+    report.add(f"planning over {count:,} blobs", took, "s", PLAN_SECONDS_MAX)
+    report.add("memory of this process meanwhile", (memory.peak.counted - before) / MB, "MB")
+    async with runtime.database.sweep() as session:
+        assert await session.scalar(select(Blob.id).limit(1))
+
+
+class Gateway:
+    """A Ceph RADOS Gateway on loopback."""
+
+    def __init__(self, port: int, access_key: str, secret_key: str) -> None:
+        self._url, self._keys = f"http://127.0.0.1:{port}", (access_key, secret_key)
+
+    def new_bucket(self) -> str:
+        """A new empty bucket."""
+        client = boto3.client(
+            "s3",
+            endpoint_url=self._url,
+            aws_access_key_id=self._keys[0],
+            aws_secret_access_key=self._keys[1],
+            region_name="us-east-1",
+            config=Config(s3={"addressing_style": "path"}),
+        )
+        bucket = f"bench-{secrets.token_hex(4)}"
+        client.create_bucket(Bucket=bucket)
+        return bucket
+
+    def settings(self, bucket: str) -> dict[str, str]:
+        """What makes the bucket the store `s3` of an installation."""
+        return {
+            "REELKEEP_S3_BUCKET": bucket,
+            "REELKEEP_S3_ENDPOINT_URL": self._url,
+            "REELKEEP_S3_ACCESS_KEY_ID": self._keys[0],
+            "REELKEEP_S3_SECRET_ACCESS_KEY": self._keys[1],
+        }
+
+    def rclone(self) -> dict[str, str]:
+        """The same for rclone."""
+        return {
+            "RCLONE_S3_PROVIDER": "Ceph",
+            "RCLONE_S3_ENDPOINT": self._url,
+            "RCLONE_S3_ACCESS_KEY_ID": self._keys[0],
+            "RCLONE_S3_SECRET_ACCESS_KEY": self._keys[1],
+            "RCLONE_S3_FORCE_PATH_STYLE": "true",
+        }
+
+
+@contextmanager
+def gateway(folder: Path) -> Iterator[Gateway]:
+    """A gateway whose data lie in memory; gone afterwards."""
+    port = 10_000 + secrets.randbelow(20_000)
+    keys = f"key-{secrets.token_hex(6)}", secrets.token_hex(20)
+    environment = {**os.environ, "S3_ACCESS_KEY": keys[0], "S3_SECRET_KEY": keys[1]}
+    start, stop = (ROOT / "scripts" / f"ceph-rgw-{word}.sh" for word in ("start", "stop"))
+    subprocess.run([start, folder, str(port)], check=True, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        yield Gateway(port, *keys)
+    finally:
+        subprocess.run([stop, folder], check=True, stdout=subprocess.DEVNULL)

@@ -1,0 +1,89 @@
+"""What is written to a copy's row, each time guarded by what was seen of it."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CursorResult, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from reelkeep.blobs.models import Blob, Copy, CopyState
+from reelkeep.errors import ObjectNotFound, WrongBytes
+from reelkeep.events.append import append
+from reelkeep.logs import get_logger
+from reelkeep.placement.carry import Bytes, digest_of
+from reelkeep.runtime import Runtime
+
+log = get_logger(__name__)
+
+
+def bytes_of(blob: Blob, copy: Copy) -> Bytes:
+    """A copy as its bytes are read."""
+    sha256 = blob.sha256.hex() if blob.sha256 else None
+    return Bytes(copy.store, copy.key, blob.size_bytes, blob.content_type, sha256)
+
+
+async def verify_copy(runtime: Runtime, blob: Blob, copy: Copy) -> CopyState:
+    """Read a copy whole; it is verified, or marked as missing or damaged. What it turned out to be."""
+    try:
+        found = await digest_of(runtime, copy.store, copy.key, blob.size_bytes)
+    except ObjectNotFound:
+        return await mark_bad(runtime, copy, CopyState.MISSING)
+    except WrongBytes:
+        return await mark_bad(runtime, copy, CopyState.DAMAGED)
+    if blob.sha256 is not None and blob.sha256.hex() != found:
+        return await mark_bad(runtime, copy, CopyState.DAMAGED)
+    async with runtime.database.work(copy.organization_id) as session:
+        await write_guarded(session, copy, {"verified_at": runtime.clock.now()})
+        await note_digest(session, copy.organization_id, blob.id, found)
+    return CopyState.PRESENT
+
+
+async def mark_bad(runtime: Runtime, copy: Copy, state: CopyState) -> CopyState:
+    """Note that a copy's bytes are gone or wrong, and tell of it."""
+    log.error("a copy is bad", blob_id=str(copy.blob_id), store=copy.store, key=copy.key, state=state)
+    async with runtime.database.work(copy.organization_id) as session:
+        if await write_guarded(session, copy, {"state": state, "verified_at": None}):
+            append(
+                session,
+                copy.organization_id,
+                f"copy.{state}",
+                blob_id=str(copy.blob_id),
+                store=copy.store,
+            )
+    return state
+
+
+def let_go(runtime: Runtime, copy: Copy) -> None:
+    """Send nobody to a copy any more; its bytes go when the links that were given out have ended."""
+    lasts = timedelta(seconds=runtime.settings.download_expires_in_seconds)
+    bad = copy.state in (CopyState.MISSING, CopyState.DAMAGED, CopyState.MAKING)
+    copy.state, copy.remove_after = CopyState.DELETING, runtime.clock.now() + (timedelta() if bad else lasts)
+    copy.claim_id = copy.claimed_until = None
+
+
+async def write_guarded(session: AsyncSession, copy: Copy, values: dict[str, Any]) -> bool:
+    """Write to a copy's row if its state, key and claim are still those that were seen."""
+    written = await session.execute(
+        update(Copy)
+        .where(
+            Copy.organization_id == copy.organization_id,
+            Copy.id == copy.id,
+            Copy.state == copy.state,
+            Copy.key == copy.key,
+            Copy.claim_id.is_not_distinct_from(copy.claim_id),
+        )
+        .values(values)
+        .execution_options(synchronize_session=False)
+    )
+    return isinstance(written, CursorResult) and written.rowcount == 1
+
+
+async def note_digest(session: AsyncSession, organization_id: UUID, blob_id: UUID, sha256: str) -> None:
+    """Keep the digest of bytes that have just been read whole, where none was known."""
+    await session.execute(
+        update(Blob)
+        .where(Blob.organization_id == organization_id, Blob.id == blob_id, Blob.sha256.is_(None))
+        .values(sha256=bytes.fromhex(sha256))
+        .execution_options(synchronize_session=False)
+    )

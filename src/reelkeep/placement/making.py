@@ -1,0 +1,188 @@
+"""Make many copies: one claim for all of them, the bytes side by side, one commit for those that arrived."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+
+from reelkeep.blobs.models import Copy, CopyState
+from reelkeep.clock import new_id
+from reelkeep.errors import ObjectNotFound, StoreError, WrongBytes
+from reelkeep.events.append import append
+from reelkeep.logs import get_logger
+from reelkeep.placement.carry import Bytes, Carried, SourceFailed, carry
+from reelkeep.placement.copies import bytes_of, mark_bad
+from reelkeep.placement.keys import keys_of_copies
+from reelkeep.placement.load import InForce
+from reelkeep.placement.plan import Make
+from reelkeep.placement.view import View, view_blobs
+from reelkeep.runtime import Runtime
+
+log = get_logger(__name__)
+
+#: A claim that is not renewed for so long belongs to a process that died.
+CLAIM = timedelta(seconds=60)
+RENEW_SECONDS = 15.0
+
+# The claim guards each row: one that was taken over is not written.
+ARRIVED = text("""
+update copy c set state = 'present', size_bytes = d.size_bytes, verified_at = :now,
+                  claim_id = null, claimed_until = null
+  from unnest(cast(:ids as uuid[]), cast(:claims as uuid[]), cast(:sizes as bigint[]))
+       as d (id, claim_id, size_bytes)
+ where c.organization_id = :organization_id and c.id = d.id and c.claim_id = d.claim_id
+   and c.state = 'making'
+returning c.id
+""")
+DIGESTS = text("""
+update blob b set sha256 = d.sha256
+  from unnest(cast(:ids as uuid[]), cast(:digests as bytea[])) as d (id, sha256)
+ where b.organization_id = :organization_id and b.id = d.id and b.sha256 is null
+""")
+RENEWED = text("""
+update copy set claimed_until = :until
+ where organization_id = :organization_id and claim_id = any(cast(:claims as uuid[])) and state = 'making'
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to write one copy, under a key of its own."""
+
+    copy: Copy
+    source: Bytes
+    #: Where the bytes are read; it is marked when they turn out to be bad.
+    source_copy: Copy
+    recording_id: UUID | None
+    #: What an attempt before left, which died or whose bytes are not the blob's.
+    older_key: str | None
+
+
+async def make_copies(
+    runtime: Runtime, known: InForce, organization_id: UUID, wanted: Sequence[tuple[View, Make]]
+) -> list[BaseException]:
+    """Take these steps; the failures of those that could not be taken, which come again."""
+    claims = await _claim(runtime, known, organization_id, wanted)
+    async with _renewed(runtime, organization_id, claims):
+        results = await asyncio.gather(*(_write(runtime, claim) for claim in claims), return_exceptions=True)
+    carried = [(c, r) for c, r in zip(claims, results, strict=True) if isinstance(r, Carried)]
+    failed = [(c, r) for c, r in zip(claims, results, strict=True) if isinstance(r, BaseException)]
+    await _keep(runtime, organization_id, carried)
+    return [error for claim, result in failed if (error := await _give_up(runtime, claim, result))]
+
+
+async def _claim(
+    runtime: Runtime, known: InForce, organization_id: UUID, wanted: Sequence[tuple[View, Make]]
+) -> list[Claim]:
+    """Claim the places under the blobs' locks, where it is still the next step."""
+    moves = {view.blob.id: move for view, move in wanted}
+    now = runtime.clock.now()
+    claims = []
+    async with runtime.database.work(organization_id) as session:
+        views = await view_blobs(session, known, now, organization_id, moves.keys(), lock=True)
+        still = [(view, moves[blob_id]) for blob_id, view in views.items() if view.move == moves[blob_id]]
+        places = [(view, move.place.store) for view, move in still]
+        keys = await keys_of_copies(session, runtime, organization_id, places)
+        for (view, move), key in zip(still, keys, strict=True):
+            source, copy = view.copy_in(move.source), view.copy_in(move.place.store)
+            assert source is not None
+            older_key = copy.key if copy else None
+            if copy is None:
+                copy = Copy(organization_id=organization_id, id=new_id(), blob_id=view.blob.id)
+                copy.store, copy.size_bytes = move.place.store, 0
+                session.add(copy)
+            copy.key, copy.state, copy.verified_at = key, CopyState.MAKING, None
+            copy.storage_class, copy.restore_state = move.place.storage_class, None
+            copy.degraded, copy.remove_after = False, None
+            copy.claim_id, copy.claimed_until = new_id(), now + CLAIM
+            claims.append(Claim(copy, bytes_of(view.blob, source), source, view.recording_id, older_key))
+    return claims
+
+
+async def _write(runtime: Runtime, claim: Claim) -> Carried:
+    if claim.older_key is not None:
+        await runtime.stores.get(claim.copy.store).delete(claim.older_key)
+    copy = claim.copy
+    return await carry(runtime, claim.source, copy.store, copy.key, copy.storage_class)
+
+
+async def _keep(runtime: Runtime, organization_id: UUID, carried: Sequence[tuple[Claim, Carried]]) -> None:
+    """Commit what has arrived; bytes of a claim that was taken over meanwhile are removed."""
+    if not carried:
+        return
+    copies = [claim.copy for claim, _ in carried]
+    values = {
+        "organization_id": organization_id,
+        "now": runtime.clock.now(),
+        "ids": [copy.id for copy in copies],
+        "claims": [copy.claim_id for copy in copies],
+        "sizes": [found.stored_bytes or claim.source.size_bytes for claim, found in carried],
+    }
+    async with runtime.database.work(organization_id) as session:
+        kept = set(await session.scalars(ARRIVED, values))
+        fresh = [(c.copy.blob_id, f.sha256) for c, f in carried if c.source.sha256 is None]
+        if fresh:
+            digests = [bytes.fromhex(sha256) for _, sha256 in fresh]
+            ids = [blob_id for blob_id, _ in fresh]
+            await session.execute(
+                DIGESTS, {"organization_id": organization_id, "ids": ids, "digests": digests}
+            )
+        for claim, _ in carried:
+            if claim.copy.id in kept:
+                append(
+                    session,
+                    organization_id,
+                    "copy.made",
+                    recording_id=claim.recording_id,
+                    blob_id=str(claim.copy.blob_id),
+                    store=claim.copy.store,
+                )
+    log.info("copies made", copies=len(kept))
+    for copy in copies:
+        if copy.id not in kept:
+            await runtime.stores.get(copy.store).delete(copy.key)
+
+
+async def _give_up(runtime: Runtime, claim: Claim, error: BaseException) -> BaseException | None:
+    """Let the next attempt come at once; what is to be raised, if not the source alone was bad."""
+    copy = claim.copy
+    with suppress(StoreError):
+        await runtime.stores.get(copy.store).delete(copy.key)
+    async with runtime.database.work(copy.organization_id) as session:
+        now = {"until": runtime.clock.now(), "claims": [copy.claim_id]}
+        await session.execute(RENEWED, {"organization_id": copy.organization_id, **now})
+    if not isinstance(error, SourceFailed):
+        return error
+    if isinstance(error.error, ObjectNotFound):
+        await mark_bad(runtime, claim.source_copy, CopyState.MISSING)
+    elif isinstance(error.error, WrongBytes):
+        await mark_bad(runtime, claim.source_copy, CopyState.DAMAGED)
+    else:
+        return error.error
+    return None
+
+
+@asynccontextmanager
+async def _renewed(runtime: Runtime, organization_id: UUID, claims: Sequence[Claim]) -> AsyncIterator[None]:
+    """Keep the claims while the block works; one that was taken over finds its write refused."""
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            values = {
+                "organization_id": organization_id,
+                "until": runtime.clock.now() + CLAIM,
+                "claims": [claim.copy.claim_id for claim in claims],
+            }
+            async with runtime.database.work(organization_id) as session:
+                await session.execute(RENEWED, values)
+
+    renewing = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        renewing.cancel()
