@@ -59,15 +59,17 @@ insert into copy (organization_id, id, blob_id, store, key, state, size_bytes, s
 select organization_id, gen_random_uuid(), id, 'local', id::text, 'present', 1000, '' from made
 """
 OF_ALL = """
-select o.id, o.name, u.store, u.storage_class, u.bytes, u.copies
-  from organization o left join store_usage u on u.organization_id = o.id order by o.created_at, o.id
+select o.id, o.name, u.store, u.storage_class, sum(u.bytes)::bigint, sum(u.copies)::bigint
+  from organization o left join store_usage u on u.organization_id = o.id
+ group by o.id, u.store, u.storage_class order by o.created_at, o.id
 """
 RECOUNT = """
 select organization_id, store, storage_class, sum(size_bytes)::bigint, count(*) from copy group by 1, 2, 3
 order by 1, 2, 3
 """
 KEPT = """
-select organization_id, store, storage_class, bytes, copies from store_usage where copies > 0 order by 1, 2, 3
+select organization_id, store, storage_class, sum(bytes)::bigint, sum(copies)::bigint from store_usage
+ group by 1, 2, 3 having sum(copies) > 0 order by 1, 2, 3
 """
 
 
@@ -141,9 +143,11 @@ def _commits(report: Report, place: Installation, times: int) -> None:
 def _count_the_rest(connection: Look, copies: int) -> None:
     """What was done without the triggers."""
     connection.execute(
-        "update store_usage set bytes = bytes + 1000 * %(n)s, copies = copies + %(n)s"
-        " where store = 'local' and organization_id ="
-        " (select id from organization order by created_at, id limit 1)",
+        "insert into store_usage as u (organization_id, id, store, bytes, copies)"
+        " select id, gen_random_uuid(), 'local', 1000 * %(n)s::bigint, %(n)s"
+        " from organization order by created_at, id limit 1"
+        " on conflict (organization_id, store, storage_class, shard) do update"
+        " set bytes = u.bytes + excluded.bytes, copies = u.copies + excluded.copies",
         {"n": copies},
     )
 

@@ -162,10 +162,15 @@ class StoreUsage(TenantTable, Base):
     """Bytes of an organization in one store and class, exactly; triggers on `copy` keep it, in the commit."""
 
     __tablename__ = "store_usage"
-    __table_args__ = (UniqueConstraint("organization_id", "store", "storage_class"),)
+    __table_args__ = (UniqueConstraint("organization_id", "store", "storage_class", "shard"),)
 
     store: Mapped[str] = mapped_column(ForeignKey("store.name", ondelete="CASCADE"))
     storage_class: Mapped[str] = mapped_column(default="", server_default="")
+    shard: Mapped[int] = mapped_column(
+        default=0,
+        server_default="0",
+        comment="whose commits count in this row; the sum over all is what lies there",
+    )
     bytes: Mapped[int] = mapped_column(default=0, server_default="0", comment="as stored")
     copies: Mapped[int] = mapped_column(default=0, server_default="0")
 

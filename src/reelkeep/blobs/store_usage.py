@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, select
+from sqlalchemy import BigInteger, Uuid, bindparam, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.accounts.models import Organization
@@ -104,6 +104,19 @@ def prices_of(stores: Stores) -> dict[str, PriceTable]:
     return {name: spec.prices for name, spec in stores.specs.items() if spec.prices is not None}
 
 
+# Over the rows that commits are spread over.
+_BYTES, _COPIES = (
+    cast(func.sum(column), BigInteger).label(name)
+    for name, column in (("bytes", StoreUsage.bytes), ("copies", StoreUsage.copies))
+)
+_OF_ONE = (
+    select(StoreUsage.store, StoreUsage.storage_class, _BYTES, _COPIES)
+    .where(StoreUsage.organization_id == bindparam("organization_id", type_=Uuid()))
+    .group_by(StoreUsage.store, StoreUsage.storage_class)
+    .having(func.sum(StoreUsage.copies) > 0)
+)
+
+
 async def read_holding(
     session: AsyncSession, organization_id: UUID, prices: Mapping[str, PriceTable]
 ) -> Holding:
@@ -120,10 +133,11 @@ async def holdings_of_all(runtime: Runtime) -> dict[tuple[UUID, str], Holding]:
             Organization.name,
             StoreUsage.store,
             StoreUsage.storage_class,
-            StoreUsage.bytes,
-            StoreUsage.copies,
+            _BYTES,
+            _COPIES,
         )
         .join_from(Organization, StoreUsage, StoreUsage.organization_id == Organization.id, isouter=True)
+        .group_by(Organization.id, StoreUsage.store, StoreUsage.storage_class)
         .order_by(Organization.created_at, Organization.id)
     )
     found: dict[tuple[UUID, str], list[tuple[str, str, int, int]]] = defaultdict(list)
@@ -144,11 +158,6 @@ def sum_of(holdings: Sequence[Holding], prices: Mapping[str, PriceTable]) -> Hol
             size, copies = sums[place.store, place.storage_class]
             sums[place.store, place.storage_class] = size + place.bytes, copies + place.copies
     return _holding([(*place, *figures) for place, figures in sums.items()], prices)
-
-
-_OF_ONE = select(StoreUsage.store, StoreUsage.storage_class, StoreUsage.bytes, StoreUsage.copies).where(
-    StoreUsage.organization_id == bindparam("organization_id", type_=Uuid()), StoreUsage.copies > 0
-)
 
 
 async def month_of(database: Database, today: date, prices: Mapping[str, PriceTable]) -> Month:

@@ -13,6 +13,8 @@ depends_on = None
 # What a transaction does to copies is noted as it goes, in a setting of that transaction, and counted once, in
 # the commit. So a counted row is locked only while the commit is written; and since every commit takes its
 # rows in one order, none waits for another in a circle. A savepoint that is rolled back takes its notes along.
+# Connections count in rows of their own, as far as they go round: else all commits of one organization would
+# be written one after another, where Postgres can write many at once.
 NOTE_COPY = """
 create function note_copy() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -47,8 +49,8 @@ begin
     return null;
   end if;
   perform set_config('reelkeep.copies_changed', '', true);
-  insert into public.store_usage as u (organization_id, id, store, storage_class, bytes, copies)
-  select c.organization_id, gen_random_uuid(), c.store, c.storage_class, c.bytes, c.copies
+  insert into public.store_usage as u (organization_id, id, store, storage_class, shard, bytes, copies)
+  select c.organization_id, gen_random_uuid(), c.store, c.storage_class, pg_backend_pid() % 16, c.bytes, c.copies
     from (select (key::jsonb ->> 0)::uuid as organization_id, key::jsonb ->> 1 as store,
                  key::jsonb ->> 2 as storage_class,
                  (value ->> 0)::bigint as bytes, (value ->> 1)::bigint as copies
@@ -56,7 +58,7 @@ begin
    where (c.bytes <> 0 or c.copies <> 0)
      and exists (select from public.organization o where o.id = c.organization_id)
    order by c.organization_id, c.store, c.storage_class
-  on conflict (organization_id, store, storage_class) do update
+  on conflict (organization_id, store, storage_class, shard) do update
     set bytes = u.bytes + excluded.bytes, copies = u.copies + excluded.copies;
   return null;
 end $$
@@ -96,6 +98,13 @@ def _usage() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("store", sa.Text(), nullable=False),
         sa.Column("storage_class", sa.Text(), server_default="", nullable=False),
+        sa.Column(
+            "shard",
+            sa.BigInteger(),
+            server_default="0",
+            nullable=False,
+            comment="whose commits count in this row; the sum over all is what lies there",
+        ),
         sa.Column("bytes", sa.BigInteger(), server_default="0", nullable=False, comment="as stored"),
         sa.Column("copies", sa.BigInteger(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(
@@ -112,7 +121,8 @@ def _usage() -> None:
             "organization_id",
             "store",
             "storage_class",
-            name=op.f("uq_store_usage_organization_id_store_storage_class"),
+            "shard",
+            name=op.f("uq_store_usage_organization_id_store_storage_class_shard"),
         ),
     )
     _run(tenancy.tenant_table_statements("store_usage", privileges=("SELECT",)))
