@@ -22,6 +22,7 @@ from reelkeep.blobs.media_links import MediaLink, media_token
 from reelkeep.blobs.models import Copy, CopyState, RestoreState, StoreRow
 from reelkeep.clock import Clock, new_id
 from reelkeep.errors import ReelkeepError, StoreUnavailable
+from reelkeep.placement.remove import forget_copy
 from reelkeep.runtime import Runtime
 from reelkeep.stores.guarded import guard
 from reelkeep.stores.memory import MemoryStore
@@ -190,20 +191,29 @@ async def test_bytes_through_the_server_serve_players_and_caches(
         assert unchanged.headers["etag"] == etag
 
 
-async def test_the_page_is_sent_to_the_server_when_a_stores_address_did_not_work(
+async def test_an_address_of_the_servers_own_is_given_to_whoever_asks(
     runtime: Runtime, somebody: Person
 ) -> None:
+    async with client_of(runtime, somebody) as client, client_of(runtime) as nobody:
+        given = await address(client, await keep(client), via="reelkeep")
+        assert given["via"] == "reelkeep"
+        assert (await nobody.get(given["download_url"])).content == SOUND
+
+
+async def test_an_address_that_is_checked_is_of_a_copy_that_is_there(
+    runtime: Runtime, somebody: Person
+) -> None:
+    runtime, vault = with_vault(runtime)
     async with client_of(runtime, somebody) as client:
         recording_id = await keep(client)
-        given = await address(client, recording_id, via="reelkeep")
-        assert given["via"] == "reelkeep"
-        async with client_of(runtime) as nobody:
-            assert (await nobody.get(given["download_url"])).content == SOUND
-        (copy,) = await copies_of(runtime, somebody)
+        copy = await add_copy(runtime, vault, somebody)
+        assert (await address(client, recording_id, check="true"))["via"] == "store"
         await runtime.stores.primary.delete(copy.key)
-        answer = await client.get(
-            f"/api/v1/recordings/{recording_id}/download-url", params={"via": "reelkeep"}
-        )
+        assert (await address(client, recording_id))["via"] == "store", "nobody was asked"
+        given = await address(client, recording_id, check="true")
+        assert (await client.get(given["download_url"])).content == SOUND
+        await vault.delete(copy.key)
+        answer = await client.get(f"/api/v1/recordings/{recording_id}/download-url", params={"check": "true"})
         assert (answer.status_code, answer.json()["error_code"]) == (502, "COPY_LOST")
         assert copy.key not in answer.text, "people are told what is wrong, not where a store keeps what"
 
@@ -438,6 +448,12 @@ async def test_addresses_are_the_cdns_and_what_is_erased_is_forgotten_there(
             await due_now(runtime)
             await do_jobs(runtime)
             assert len(cloudfront.asked) == 3
+
+            cloudfront.answers = [Answer(201, CREATED, {"Content-Type": "text/xml"})]
+            await change_copies(runtime, person, state=CopyState.DELETING)
+            await forget_copy(runtime, copy)
+            await do_jobs(runtime)
+            assert f"<Path>/kept/{copy.key}*</Path>".encode() in cloudfront.asked[-1].body
 
 
 TOO_MANY = (

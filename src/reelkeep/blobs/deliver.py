@@ -155,17 +155,21 @@ def cdn_path(runtime: Runtime, cdn: Cdn, store: str, key: str) -> str:
     return quote(f"/{spec.prefix if spec else ''}{key}", safe="/-._~")
 
 
-async def check_readable(runtime: Runtime, copies: Sequence[Located]) -> None:
-    """Ask the stores whether one of them has the bytes; `COPY_LOST` when none has. Not in a unit of work."""
+async def those_there(runtime: Runtime, copies: Sequence[Located]) -> list[Located]:
+    """These copies from the first on whose store says that it has the bytes. Not in a unit of work.
+
+    Raises `COPY_LOST` when no store has them, and what a store raised that may have them.
+    """
     errors: list[StoreError] = []
-    for copy in copies:
+    near = await nearest(runtime, copies)
+    for index, copy in enumerate(near):
         try:
             facts = await runtime.stores.get(copy.store).head(copy.key)
         except StoreError as error:
             errors.append(error)
         else:
             if facts.size_bytes >= copy.size_bytes:
-                return
+                return near[index:]
     passing = [error for error in errors if not isinstance(error, ObjectNotFound)]
     raise passing[0] if passing else not_readable(copies[0].blob_id)
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.accounts.identify import Caller
-from reelkeep.blobs.deliver import Shown, Via, address_of, check_readable
+from reelkeep.blobs.deliver import Shown, address_of, those_there
 from reelkeep.blobs.find import Located, locate_all
 from reelkeep.blobs.media_links import MEDIA_PATH, read_media_token
 from reelkeep.errors import Conflict, ErrorCode
@@ -26,9 +26,13 @@ links = APIRouter(include_in_schema=False)
 Reader = Annotated[Caller, Depends(requires("recordings.read"))]
 Wanted = Annotated[
     Literal["auto", "reelkeep"],
+    Query(description="`reelkeep`: not the store's URL but one of this server, which reads from any copy."),
+]
+Checked = Annotated[
+    bool,
     Query(
-        description="`reelkeep`: not the store's URL but one of this server, which reads from any copy; the "
-        "stores are asked first whether one can be read."
+        description="Ask the stores first whether they have the bytes: an error that says why, instead of an "
+        "address that gives nothing. Costs a request to the store."
     ),
 ]
 
@@ -71,30 +75,30 @@ def not_uploaded(recording: Recording) -> Conflict:
 
 @router.get("/{recording_id}/download-url", response_model=schemas.SignedUrlOut)
 async def download_url(
-    request: Request, caller: Reader, recording_id: UUID, via: Wanted = "auto"
+    request: Request, caller: Reader, recording_id: UUID, via: Wanted = "auto", check: Checked = False
 ) -> schemas.SignedUrlOut:
     """A URL that gives the original, under its own file name, for a while."""
-    return await _url(request, caller, recording_id, MediaKind.ORIGINAL, via, download=True)
+    return await _url(request, caller, recording_id, MediaKind.ORIGINAL, via, check=check)
 
 
 @router.get("/{recording_id}/playback-url", response_model=schemas.SignedUrlOut)
 async def playback_url(
-    request: Request, caller: Reader, recording_id: UUID, via: Wanted = "auto"
+    request: Request, caller: Reader, recording_id: UUID, via: Wanted = "auto", check: Checked = False
 ) -> schemas.SignedUrlOut:
     """A URL that every current browser and iPhone plays with exact seek, for a while."""
-    return await _url(request, caller, recording_id, MediaKind.PLAYBACK, via, download=False)
+    return await _url(request, caller, recording_id, MediaKind.PLAYBACK, via, check=check)
 
 
 async def _url(
-    request: Request, caller: Caller, recording_id: UUID, kind: MediaKind, via: str, *, download: bool
+    request: Request, caller: Caller, recording_id: UUID, kind: MediaKind, via: Wanted, *, check: bool
 ) -> schemas.SignedUrlOut:
     runtime = runtime_of(request)
     async with runtime.database.work(caller.organization_id) as session:
         copies, name = await find_media(session, caller.organization_id, recording_id, kind)
-    through = via == Via.REELKEEP
-    if through:  # somebody for whom the URL of a store did not work wants to know why
-        await check_readable(runtime, copies)
-    address = await address_of(runtime, copies, Shown(caller.organization_id, name, download, through))
+    if check:
+        copies = await those_there(runtime, copies)
+    shown = Shown(caller.organization_id, name, kind == MediaKind.ORIGINAL, via == "reelkeep")
+    address = await address_of(runtime, copies, shown)
     return schemas.SignedUrlOut(
         download_url=address.url,
         expires_in=address.expires_in_seconds,

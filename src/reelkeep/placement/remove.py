@@ -3,6 +3,7 @@
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from reelkeep.blobs.invalidate import invalidate
 from reelkeep.blobs.models import Blob, Copy, CopyState
 from reelkeep.blobs.usage import count_usage
 from reelkeep.events.append import append
@@ -40,6 +41,7 @@ async def forget_copy(runtime: Runtime, copy: Copy) -> None:
         )
         await session.execute(gone.execution_options(synchronize_session=False))
         append(session, copy.organization_id, "copy.removed", blob_id=str(copy.blob_id), store=copy.store)
+        await invalidate(session, runtime, copy.store, [copy.key])
         if blob is not None:
             await _forget_blob(session, blob)
 

@@ -22,11 +22,16 @@ export const rerunStep = (id: string, step: Step['kind']) =>
     }),
   );
 
+/** Of a copy that is there: a download that fails would take the whole page to a store's error. */
 export const originalUrl = (id: string) =>
-  bodyOf(api.GET('/api/v1/recordings/{recording_id}/download-url', at(id)));
+  bodyOf(
+    api.GET('/api/v1/recordings/{recording_id}/download-url', {
+      params: { path: { recording_id: id }, query: { check: true } },
+    }),
+  );
 
-export const playbackUrl = (id: string) =>
-  bodyOf(api.GET('/api/v1/recordings/{recording_id}/playback-url', at(id)));
+export const playbackUrl = (id: string, query: { via?: 'reelkeep'; check?: boolean } = {}) =>
+  bodyOf(api.GET('/api/v1/recordings/{recording_id}/playback-url', { params: { path: { recording_id: id }, query } }));
 
 export const signIn = (email: string, password: string) =>
   bodyOf(api.POST('/api/v1/auth/sign-in', { body: { email, password } }));

@@ -158,6 +158,16 @@ export const en = {
     jump: (at: string) => `Jump to ${at}`,
     keys: 'Keys',
     failed: 'The sound could not be loaded',
+    unreadable: {
+      COPY_LOST: [
+        'The sound is missing',
+        'It is not where it should be. What was said is still here. Tell whoever runs Reelkeep.',
+      ],
+      COPY_ARCHIVED: [
+        'The sound is in the archive',
+        'Bringing it back takes hours, once it has been asked for. What was said is here meanwhile.',
+      ],
+    } as Readonly<Record<string, readonly [title: string, text: string]>>,
     renewed: 'The link to the sound was renewed.',
     notReady: 'The sound is being made playable…',
     openPage: (title: string) => `Open ${title}`,

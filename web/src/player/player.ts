@@ -26,6 +26,8 @@ export interface PlayerState {
 
 const RATE_KEY = 'reelkeep.rate';
 const SAVE_EVERY_MS = 5_000;
+/** A link that ran out is made anew; one that still fails is the server's own. */
+const STUMBLES_MAX = 2;
 export const RATES = [0.5, 0.75, 1, 1.2, 1.5, 1.75, 2, 2.5, 3] as const;
 
 export class Player {
@@ -43,7 +45,8 @@ export class Player {
   private link: SoundLink | null = null;
   private pausedSince: number | null = null;
   private wanted = 0;
-  private renewed = false;
+  /** Times that the link failed since it last played; each asks for another kind of link, then it is given up. */
+  private stumbles = 0;
   private frame = 0;
   private lastSave = 0;
   /** Counts loads, so that a late answer for another recording changes nothing. */
@@ -100,7 +103,7 @@ export class Player {
     this.keepPosition();
     const turn = ++this.turn;
     this.media?.pause();
-    this.renewed = false;
+    this.stumbles = 0;
     this.wanted = at;
     this.set({ sound, phase: 'loading', playing: false, problem: null });
     await this.fetchLink(turn);
@@ -110,7 +113,7 @@ export class Player {
   async play(): Promise<void> {
     if (!this.media || !this.state.sound) return;
     if (this.state.phase === 'failed') {
-      this.renewed = false;
+      this.stumbles = 0;
       this.set({ phase: 'loading', problem: null });
       await this.fetchLink(++this.turn);
     } else if (this.link && shouldRenew(this.link, Date.now(), this.pausedSince)) {
@@ -176,7 +179,8 @@ export class Player {
     const { sound } = this.state;
     if (!sound) return;
     try {
-      const answer = await playbackUrl(sound.id);
+      // A store that does not serve this browser: the server reads for it, or says what is wrong.
+      const answer = await playbackUrl(sound.id, this.stumbles > 1 ? { via: 'reelkeep', check: true } : {});
       if (turn !== this.turn || !this.media) return;
       const now = Date.now();
       this.link = { url: answer.download_url, takenAt: now, expiresAt: now + answer.expires_in * 1000 };
@@ -199,13 +203,14 @@ export class Player {
   private async stumbled(): Promise<void> {
     if (!this.media?.getAttribute('src') || !this.state.sound) return;
     const wasPlaying = this.state.playing;
-    if (this.renewed) {
+    if (this.stumbles >= STUMBLES_MAX) {
       const reason = this.media.error?.message ?? '';
       this.set({ phase: 'failed', playing: false, problem: new ApiError(reason, 'PLAYBACK_FAILED', 0) });
       return;
     }
-    this.renewed = true;
+    this.stumbles += 1;
     await this.renew();
+    if (this.state.phase === 'failed') return;
     this.set({ renewals: this.state.renewals + 1 });
     if (wasPlaying) await this.play();
   }
@@ -239,7 +244,7 @@ export class Player {
   private tick(): void {
     if (!this.media || this.media.readyState === 0) return;
     const at = this.media.currentTime;
-    if (this.state.playing && at > this.wanted + 1) this.renewed = false;
+    if (this.state.playing && at > this.wanted + 1) this.stumbles = 0;
     this.tell(at);
     if (this.state.playing && performance.now() - this.lastSave > SAVE_EVERY_MS) this.keepPosition();
   }

@@ -1,6 +1,7 @@
 import { ChevronsDown, Keyboard, Pause, Play, RotateCcw, RotateCw } from 'lucide-react';
 import { useCallback, useEffect, useRef, useState } from 'react';
 
+import type { ApiError } from '@/api/errors';
 import type { Recording } from '@/api/types';
 import { clock } from '@/format/time';
 import { t } from '@/messages';
@@ -63,11 +64,15 @@ export function PlayerBar({ recording, ready, peaksReady, sound, following, onFo
       </div>
       {!ready && <p className={styles['note']}>{t.player.notReady}</p>}
       {ready && !online && <p className={styles['note']}>{t.player.offline}</p>}
-      {sound.here && problem && (
-        <Problem small title={t.player.failed} error={problem} onRetry={() => void player.play()} />
-      )}
+      {sound.here && problem && <Unplayable problem={problem} />}
     </section>
   );
+}
+
+/** Why the sound cannot be heard; what a person can do nothing about is said in words of the page. */
+function Unplayable({ problem }: { problem: ApiError }) {
+  const [title, message] = t.player.unreadable[problem.code] ?? [t.player.failed, null];
+  return <Problem small title={title} message={message} error={problem} onRetry={() => void player.play()} />;
 }
 
 function PlayerClock({ duration, sound }: { duration: number; sound: SoundOfPage }) {
