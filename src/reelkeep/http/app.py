@@ -12,6 +12,7 @@ from reelkeep import __version__
 from reelkeep.errors import NotFound
 from reelkeep.http import (
     auth_routes,
+    backups_routes,
     fetch_routes,
     limits_routes,
     media_routes,
@@ -20,7 +21,9 @@ from reelkeep.http import (
     recordings_routes,
     server_routes,
     sessions_routes,
+    storage_info_routes,
     storage_usage_routes,
+    through_us,
     uploads_routes,
 )
 from reelkeep.http.cors import ApiCors
@@ -41,6 +44,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorOut}, "5XX": {"
 ROUTERS = (
     plain_upload.router,
     uploads_routes.router,
+    through_us.router,
     fetch_routes.router,
     multipart_routes.router,
     limits_routes.router,
@@ -49,7 +53,9 @@ ROUTERS = (
     media_routes.router,
     media_routes.links,
     sessions_routes.router,
+    storage_info_routes.router,
     storage_usage_routes.router,
+    backups_routes.router,
     auth_routes.router,
     server_routes.router,
 )

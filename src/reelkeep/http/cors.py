@@ -5,9 +5,10 @@ from starlette.types import Receive, Scope, Send
 
 from reelkeep.blobs.media_links import MEDIA_PATH
 from reelkeep.stores.local import WIRE_PATH
+from reelkeep.uploads.through_us import SEND_PATH
 
-#: Signed requests and links carry their own authority, so both let every page in and say so themselves.
-OWN_RULES = (f"{WIRE_PATH}/", f"{MEDIA_PATH}/")
+#: Signed requests and links carry their own authority, so these let every page in and say so themselves.
+OWN_RULES = (f"{WIRE_PATH}/", f"{MEDIA_PATH}/", f"{SEND_PATH}/")
 
 
 class ApiCors(CORSMiddleware):

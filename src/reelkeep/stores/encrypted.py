@@ -1,8 +1,8 @@
 """Encryption by us: a store around another one, which sees neither plain bytes nor keys.
 
 Clients cannot write into such a store or read from it themselves, so it has no abilities but `Grows`: it
-signs no URLs, takes no parts, and bytes go through this process both ways. Sizes are those of the plain bytes;
-a digest is known only where all of them passed by. `sealed_segments` has the format.
+signs no URLs, takes no parts, and bytes go through this process both ways. Sizes are those of the plain
+bytes; a digest is known only where all of them passed by. `sealed_segments` has the format.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from reelkeep.stores.encrypted_growth import GROWING, EncryptedGrowth
 from reelkeep.stores.key_ring import KeyRing
 from reelkeep.stores.keys import check_key
 from reelkeep.stores.local_files import wrong_bytes
-from reelkeep.stores.protocol import Abilities, ObjectFacts, Store
+from reelkeep.stores.protocol import Abilities, ObjectFacts, PutsUndigested, Store
 from reelkeep.stores.sealed_segments import (
     HEAD_BYTES,
     SEALED_SEGMENT_BYTES,
@@ -153,7 +153,10 @@ class EncryptedStore(EncryptedGrowth):
         """Write to a place of the inner store, with the data key of `key`."""
         sealing = _Sealing(SealedObject.new(await self._ring.key_for(key), place), place, size_bytes, sha256)
         async with aclosing(sealing.stream(body)) as sealed:
-            facts = await self._inside.put(
+            inside = self._inside
+            # Each segment carries its own proof.
+            put = inside.put_undigested if isinstance(inside, PutsUndigested) else inside.put
+            facts = await put(
                 place,
                 sealed,
                 content_type=content_type,
@@ -228,22 +231,26 @@ class _Sealing:
 
     async def stream(self, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """The object's bytes; the last segment comes only when all is as declared."""
-        held = bytearray()
+        held: list[bytes | memoryview] = []
+        held_bytes = 0
         batch: asyncio.Future[list[bytes]] | None = None
         yield self._sealed.head
         try:
             async for piece in body:
                 self._count(len(piece))
-                held += piece
-                while len(held) > BATCH_BYTES:  # what is last is not known before the end
+                held.append(piece)
+                held_bytes += len(piece)
+                if held_bytes > BATCH_BYTES:
                     done = await batch if batch else []
-                    batch = asyncio.ensure_future(asyncio.to_thread(self._seal, bytes(held[:BATCH_BYTES])))
-                    del held[:BATCH_BYTES]
+                    whole = memoryview(b"".join(held))
+                    at = (held_bytes - 1) // SEGMENT_BYTES * SEGMENT_BYTES  # a last one is known by the end
+                    batch = asyncio.ensure_future(asyncio.to_thread(self._seal, whole[:at]))
+                    held, held_bytes = [whole[at:]], held_bytes - at
                     for sealed in done:
                         yield sealed
             for sealed in await batch if batch else []:
                 yield sealed
-            batch = asyncio.ensure_future(asyncio.to_thread(self._seal, bytes(held), True))
+            batch = asyncio.ensure_future(asyncio.to_thread(self._seal, memoryview(b"".join(held)), True))
             done = await batch
             self._check()
             for sealed in done:
@@ -252,12 +259,12 @@ class _Sealing:
             if batch is not None and not batch.done():
                 await asyncio.wait([batch])
 
-    def _seal(self, plain: bytes, last: bool = False) -> list[bytes]:
+    def _seal(self, plain: memoryview, last: bool = False) -> list[bytes]:
         self._digest.update(plain)
-        view, done = memoryview(plain), []
+        done = []
         for at in range(0, max(1, len(plain)), SEGMENT_BYTES):
             is_last = last and at + SEGMENT_BYTES >= len(plain)
-            done.append(self._sealed.seal(self._number, view[at : at + SEGMENT_BYTES], last=is_last))
+            done.append(self._sealed.seal(self._number, plain[at : at + SEGMENT_BYTES], last=is_last))
             self._number += 1
         return done
 

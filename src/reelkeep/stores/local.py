@@ -91,6 +91,7 @@ class LocalStore(TakesPartsInFiles, GrowsInFiles):
         expected: ExpectedBytes | None = None,
         only_if: OnlyIf = ALWAYS,
         storage_class: str | None = None,
+        digested: bool = True,
     ) -> LocalWriter[ObjectFacts]:
         """Write an object piece by piece; without `commit` nothing is kept.
 
@@ -105,6 +106,7 @@ class LocalStore(TakesPartsInFiles, GrowsInFiles):
             publish=object_publisher(
                 self._folder, check_key(key), content_type, only_if, storage_class=storage_class or ""
             ),
+            digested=digested,
         )
 
     @asynccontextmanager
@@ -135,6 +137,27 @@ class LocalStore(TakesPartsInFiles, GrowsInFiles):
         expected = ExpectedBytes(size_bytes=size_bytes, sha256=sha256)
         async with self.writer(
             key, content_type=content_type, expected=expected, storage_class=storage_class
+        ) as writer:
+            async for piece in body:
+                await writer.write(piece)
+            return await writer.commit()
+
+    async def put_undigested(
+        self,
+        key: str,
+        body: AsyncIterator[bytes],
+        *,
+        content_type: str | None = None,
+        size_bytes: int | None = None,
+        storage_class: str | None = None,
+    ) -> ObjectFacts:
+        """Write an object that proves itself; see `PutsUndigested`."""
+        async with self.writer(
+            key,
+            content_type=content_type,
+            expected=ExpectedBytes(size_bytes=size_bytes),
+            storage_class=storage_class,
+            digested=False,
         ) as writer:
             async for piece in body:
                 await writer.write(piece)

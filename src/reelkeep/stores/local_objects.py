@@ -28,7 +28,7 @@ def object_publisher(
             etag=written.md5,
             modified_at=datetime.now(UTC),
             sha256=written.sha256,
-            md5=written.md5,
+            md5=written.md5 if written.digested else None,
             storage_class=storage_class,
         )
 

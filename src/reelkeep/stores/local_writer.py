@@ -6,6 +6,7 @@ What becomes of the finished file, an object or a part of one, is the `publish` 
 import asyncio
 import hashlib
 import os
+import secrets
 import threading
 import zlib
 from collections.abc import Awaitable, Callable
@@ -28,9 +29,11 @@ class Written:
     """A file that is whole and fsynced: its size and digests, in lower-case hex."""
 
     size_bytes: int
+    #: Where nobody asked for digests, a tag that no other file has.
     md5: str
     #: None where nobody asked for it.
     sha256: str | None
+    digested: bool = True
 
 
 #: Makes a written file what it is to be, durably, and tells its facts. In a thread; calls the check that it
@@ -51,9 +54,17 @@ class LocalWriter(Generic[T]):
         expected: ExpectedBytes,
         publish: Publish[T],
         with_sha256: bool = True,
+        digested: bool = True,
     ) -> None:
-        wants_sha256 = with_sha256 or expected.sha256 is not None
-        self._sink = _Sink(folder, key, expected, publish, wants_sha256)
+        wants_sha256 = (digested and with_sha256) or expected.sha256 is not None
+        self._sink = _Sink(
+            folder,
+            key,
+            expected,
+            publish,
+            wants_sha256=wants_sha256,
+            wants_md5=digested or expected.md5 is not None,
+        )
         self._root, self._pool = folder.root, pool
         self._key, self._expected = key, expected
         self._buffer = WriteBuffer(budget, self._append)
@@ -117,7 +128,9 @@ class _Sink(Generic[T]):
         key: str,
         expected: ExpectedBytes,
         publish: Publish[T],
+        *,
         wants_sha256: bool,
+        wants_md5: bool,
     ) -> None:
         self._folder, self._key, self._expected, self._publish = folder, key, expected, publish
         self._lock = threading.Lock()
@@ -125,7 +138,7 @@ class _Sink(Generic[T]):
         self._ended = False
         self._given_up = False
         self._size_bytes = 0
-        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._md5 = hashlib.md5(usedforsecurity=False) if wants_md5 else None
         self._sha256 = hashlib.sha256() if wants_sha256 else None
         self._crc32 = 0
 
@@ -140,7 +153,8 @@ class _Sink(Generic[T]):
         with self._lock:
             path, descriptor = self._file()
             sha256 = self._sha256.hexdigest() if self._sha256 is not None else None
-            written = Written(self._size_bytes, self._md5.hexdigest(), sha256)
+            md5 = self._md5.hexdigest() if self._md5 is not None else secrets.token_hex(16)
+            written = Written(self._size_bytes, md5, sha256, digested=self._md5 is not None)
             self._check(written)
             os.fsync(descriptor)
             return self._publish(path, written, self._refuse_when_given_up)
@@ -161,7 +175,8 @@ class _Sink(Generic[T]):
 
     def _digest(self, piece: Piece) -> None:
         self._size_bytes += len(piece)
-        self._md5.update(piece)
+        if self._md5 is not None:
+            self._md5.update(piece)
         if self._sha256 is not None:
             self._sha256.update(piece)
         if self._expected.crc32 is not None:

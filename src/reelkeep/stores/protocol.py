@@ -218,6 +218,23 @@ class CopiesAcross(Protocol):
 
 
 @runtime_checkable
+class PutsUndigested(Protocol):
+    """A store that saves itself the digests of bytes that prove themselves, as encrypted ones do."""
+
+    async def put_undigested(
+        self,
+        key: str,
+        body: AsyncIterator[bytes],
+        *,
+        content_type: str | None = None,
+        size_bytes: int | None = None,
+        storage_class: str | None = None,
+    ) -> ObjectFacts:
+        """As `Store.put`, but the facts have no digest, and the tag is one that no other object has."""
+        ...
+
+
+@runtime_checkable
 class OpensFiles(Protocol):
     """A store whose objects are files on this machine."""
 
