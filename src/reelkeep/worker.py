@@ -21,8 +21,10 @@ from reelkeep.jobs.queue import JobName
 from reelkeep.jobs.retry import RetryWithBackOff
 from reelkeep.jobs.takeover import take_over_forever
 from reelkeep.logs import get_logger, log_context
+from reelkeep.placement.purge_files import PURGE_FILES, remove_files
 from reelkeep.placement.queue import RECONCILE
 from reelkeep.placement.reconcile import reconcile_blobs
+from reelkeep.placement.retention import Walk, sweep_retention
 from reelkeep.placement.scrub import scrub
 from reelkeep.placement.sweep import sweep_placement
 from reelkeep.recordings.steps import FETCH, MEDIA, SEAL, SPEECH
@@ -48,6 +50,7 @@ FETCHES_AT_ONCE = 4
 RECONCILES_AT_ONCE = 2
 
 Body = Callable[[Runtime, UUID, UUID], Awaitable[None]]
+BlobBody = Callable[[Runtime, UUID, list[UUID]], Awaitable[object]]
 
 
 class WorkerStopped(RuntimeError):
@@ -83,6 +86,7 @@ BODIES: dict[JobName, Body] = {
     SEAL: seal_upload,
     FETCH: fetch_upload,
 }
+BLOB_BODIES: dict[JobName, BlobBody] = {RECONCILE: reconcile_blobs, PURGE_FILES: remove_files}
 
 
 def build_app(runtime: Runtime) -> App:
@@ -91,7 +95,8 @@ def build_app(runtime: Runtime) -> App:
     app = App(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=CONNECTIONS_MAX))
     for job, body in BODIES.items():
         app.task(name=job.name, queue=job.queue, retry=RetryWithBackOff())(_bound(runtime, job, body))
-    app.task(name=RECONCILE.name, queue=RECONCILE.queue, retry=RetryWithBackOff())(_bound_to_blobs(runtime))
+    for job, work in BLOB_BODIES.items():
+        app.task(name=job.name, queue=job.queue, retry=RetryWithBackOff())(_bound_to_blobs(runtime, job, work))
     app.task(name=INVALIDATE.name, queue=INVALIDATE.queue, retry=RetryWithBackOff())(_bound_to_cdn(runtime))
     return app
 
@@ -108,12 +113,12 @@ def _bound_to_cdn(runtime: Runtime) -> Callable[..., Awaitable[None]]:
     return run
 
 
-def _bound_to_blobs(runtime: Runtime) -> Callable[..., Awaitable[None]]:
+def _bound_to_blobs(runtime: Runtime, job: JobName, body: BlobBody) -> Callable[..., Awaitable[None]]:
     async def run(organization_id: str, blob_ids: str) -> None:
-        with log_context(organization_id=organization_id, job=RECONCILE.name):
+        with log_context(organization_id=organization_id, job=job.name):
             try:
                 blobs = [UUID(blob_id) for blob_id in blob_ids.split(",")]
-                await reconcile_blobs(runtime, UUID(organization_id), blobs)
+                await body(runtime, UUID(organization_id), blobs)
             except Exception as error:
                 log.warning("job failed; it comes again", exc_info=error)
                 raise
@@ -184,11 +189,12 @@ async def _work_queue(app: App, runtime: Runtime, queue: str, concurrency: int) 
 async def sweep_forever(runtime: Runtime) -> None:
     """Sweep uploads and steps until cancelled; several workers may, since every write is guarded."""
     sweeps = 0
-    place = None
+    place, walk = None, Walk()
     while True:
         try:
             await sweep_uploads(runtime)
             place = await sweep_steps(runtime, place)
+            await sweep_retention(runtime, walk)
             await sweep_placement(runtime)
             if sweeps % INCOMING_EVERY_SWEEPS == 0:
                 await sweep_incoming(runtime)

@@ -264,6 +264,20 @@ class RecordingOut(BaseModel):
     processed_at: datetime | None
 
 
+class HoldOut(BaseModel):
+    """Something that forbids removing a recording."""
+
+    id: UUID
+    reason: str
+    created_at: datetime
+
+
+class HoldIn(BaseModel):
+    """Why a recording may not be removed."""
+
+    reason: str = Field(min_length=1, max_length=500, examples=["Case 2026-117"])
+
+
 class RecordingDetailOut(RecordingOut):
     """A recording with its steps and where its bytes are."""
 
@@ -280,6 +294,11 @@ class RecordingDetailOut(RecordingOut):
     peaks_ready: bool
     transcript_ready: bool
     warnings: list[str]
+    held: bool = Field(description="A hold forbids removing anything of it for good.")
+    holds: list[HoldOut] = Field(description="Those in force, the oldest first.")
+    original_removed: bool = Field(
+        description="A retention rule has removed the original; what was made of it before is there."
+    )
     steps: list[StepOut]
 
 
@@ -426,6 +445,7 @@ class CheckOut(BaseModel):
 
     name: str
     ok: bool
+    needed: bool = Field(True, description="Whether the server cannot do its work while this is not ok.")
     message: str
     fix: str | None = None
 
@@ -434,4 +454,5 @@ class ReadyOut(BaseModel):
     """Whether this server can do its work."""
 
     ready: bool
+    degraded: bool = Field(False, description="It does its work, and somebody should look at a check.")
     checks: list[CheckOut]

@@ -30,9 +30,10 @@ async def live() -> dict[str, str]:
 async def ready(request: Request, response: Response) -> schemas.ReadyOut:
     """Database, stores and worker are there; 503 with the reason when not."""
     checks = await look(runtime_of(request))
-    is_ready = all(check.ok for check in checks)
+    is_ready = all(check.ok or not check.needed for check in checks)
     response.status_code = 200 if is_ready else 503
-    return schemas.ReadyOut(ready=is_ready, checks=checks)
+    degraded = is_ready and not all(check.ok for check in checks)
+    return schemas.ReadyOut(ready=is_ready, degraded=degraded, checks=checks)
 
 
 @router.get("/v1/info", response_model=schemas.InfoOut)

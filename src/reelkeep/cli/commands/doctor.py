@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from reelkeep.cli.checks import database, machine, store
+from reelkeep.cli.checks import backups, database, machine, store
 from reelkeep.cli.checks.finding import Finding, State, found
 from reelkeep.cli.commands.engines import look_at_engines
 from reelkeep.cli.options import Data, Json, read_settings
@@ -91,6 +91,7 @@ async def _look_at_database(runtime: Runtime) -> list[Finding]:
         ("clock", database.clock_finding),
         ("tables", database.tables_finding),
         ("worker", database.worker_finding),
+        ("backups", backups.backups_finding),
     ]
     findings: list[Finding] = []
     for name, check in checks:

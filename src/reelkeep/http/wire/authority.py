@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from reelkeep.backups.layout import BACKUPS
 from reelkeep.blobs.keys import SEALED
 from reelkeep.clock import Clock, SystemClock
 from reelkeep.http.wire.exchange import Exchange
@@ -66,11 +67,11 @@ def check_may(access: WireAccess, store: str, key: str | None, *, changes: bool)
         raise S3Refusal("AccessDenied", "This access key belongs to another store; make one for this store.")
     if changes and access.read_only:
         raise S3Refusal("AccessDenied", "This access key is read-only: it may read and list, nothing else.")
-    if changes and key is not None and key.startswith(SEALED):
+    if changes and key is not None and key.startswith((SEALED, BACKUPS)):
         raise S3Refusal(
             "AccessDenied",
-            f"What lies under {SEALED} is sealed: nobody can overwrite or delete it here. Delete the "
-            "recording itself, or write under another key.",
+            f"What lies under {SEALED} and {BACKUPS} is sealed: nobody can overwrite or delete it here. "
+            "Delete the recording itself, or write under another key.",
         )
 
 

@@ -1,0 +1,1 @@
+"""Backups of the database and of blobs, and putting them back on an empty machine."""
