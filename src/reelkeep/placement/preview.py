@@ -42,6 +42,8 @@ class Preview:
     degraded: int = 0
     lost: int = 0
     made: dict[Shelf, Sum] = field(default_factory=dict)
+    #: The same by where their bytes would come from: reading there and leaving it cost too.
+    carried: dict[tuple[Shelf, Shelf], Sum] = field(default_factory=dict)
     let_go: dict[Shelf, Sum] = field(default_factory=dict)
     #: From class to class, inside a store.
     reclassed: dict[tuple[str, str, str], Sum] = field(default_factory=dict)
@@ -75,7 +77,10 @@ class Preview:
     def _place(self, place: Place, held: Sequence[Have], size_bytes: int) -> bool:
         copy = next((one for one in held if one.store == place.store), None)
         if copy is None or copy.state != CopyState.PRESENT:
-            _sum(self.made, (place.store, place.storage_class)).add(size_bytes)
+            target = (place.store, place.storage_class)
+            _sum(self.made, target).add(size_bytes)
+            source = next(one for one in held if one.state == CopyState.PRESENT)
+            _sum(self.carried, ((source.store, source.storage_class), target)).add(size_bytes)
             return True
         if copy.storage_class != place.storage_class:
             key = (place.store, copy.storage_class, place.storage_class)
