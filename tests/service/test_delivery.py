@@ -1,5 +1,6 @@
 """Addresses for players and downloads, and bytes through the server, over each kind of store."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from sqlalchemy import select, update
 from reelkeep.accounts.models import Role
 from reelkeep.blobs.invalidate import invalidate
 from reelkeep.blobs.media_links import MediaLink, media_token
-from reelkeep.blobs.models import Copy, CopyState, RestoreState, StoreRow
+from reelkeep.blobs.models import Blob, Copy, CopyState, RestoreState, StoreRow
 from reelkeep.clock import Clock, new_id
 from reelkeep.errors import ReelkeepError, StoreUnavailable
 from reelkeep.placement.remove import forget_copy
@@ -29,6 +30,7 @@ from reelkeep.stores.memory import MemoryStore
 from reelkeep.wiring import open_runtime
 from tests.fixtures.answering import Answer, answering
 from tests.fixtures.ceph import Ceph
+from tests.fixtures.live import Line, live
 from tests.fixtures.runtime import Person, add_person, client_of, do_jobs, s3_flags, settings_for
 from tests.service.test_uploads import SOUND, complete, initiate, send
 
@@ -141,6 +143,61 @@ async def test_an_address_at_the_store_serves_players_and_caches(
         assert beyond.status_code == 416
         unchanged = await player.get(url, headers={"If-None-Match": etag})
         assert (unchanged.status_code, unchanged.content) == (304, b"")
+
+
+async def test_the_local_wire_goes_on_only_with_the_very_bytes_that_were_begun(
+    runtime: Runtime, somebody: Person
+) -> None:
+    async with client_of(runtime, somebody) as client:
+        url = (await address(client, await keep(client)))["download_url"]
+        whole = await client.get(url)
+        tag, date = whole.headers["etag"], whole.headers["last-modified"]
+        for condition, status in ((tag, 206), (f"W/{tag}", 200), ('"other"', 200), (date, 200)):
+            answer = await client.get(url, headers={"Range": "bytes=5-9", "If-Range": condition})
+            assert (answer.status_code, answer.content) == (status, SOUND[5:10] if status == 206 else SOUND)
+        head = await client.head(url)
+        assert head.status_code == 403, "the store's address is signed for GET alone"
+
+
+class Slow(MemoryStore):
+    """Counts the pieces that are taken from it, and whether it was given back."""
+
+    taken = 0
+    ended = False
+
+    async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        piece = b"x" * 256 * 1024
+        try:
+            for _ in range((end or 0) // len(piece)):
+                self.taken += 1
+                yield piece
+                await asyncio.sleep(0)
+        finally:
+            self.ended = True
+
+
+async def test_a_client_that_leaves_ends_the_reading(runtime: Runtime, somebody: Person) -> None:
+    slow = Slow(VAULT)
+    stores = replace(runtime.stores, by_name={**runtime.stores.by_name, VAULT: guard(slow)})
+    runtime = replace(runtime, stores=stores)
+    size = 2**30
+    async with client_of(runtime, somebody) as client:
+        recording_id = await keep(client)
+    await only_in_vault(runtime, slow, somebody)
+    async with runtime.database.work(somebody.organization_id) as session:
+        await session.execute(update(Blob).values(size_bytes=size))
+    async with live(runtime) as url:
+        line = await Line.to(url)
+        await line.ask("GET", f"/api/v1/recordings/{recording_id}/media/original", somebody.headers)
+        head = await line.reader.readuntil(b"\r\n\r\n")
+        assert b" 200 " in head.partition(b"\r\n")[0]
+        assert f"content-length: {size}".encode() in head.lower()
+        await line.reader.readexactly(1_000_000)
+        line.writer.close()
+        async with asyncio.timeout(20):
+            while not slow.ended:  # noqa: ASYNC110 - it is another's, with no event to wait for
+                await asyncio.sleep(0.02)
+    assert slow.taken < size // (256 * 1024) // 4
 
 
 @pytest.mark.parametrize("route", ["link", "api"])
