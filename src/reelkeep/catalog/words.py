@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from reelkeep.blobs.keep import write_bytes
 from reelkeep.blobs.key_templates import load_templates
-from reelkeep.blobs.models import BlobKind
+from reelkeep.blobs.models import Blob, BlobKind
 from reelkeep.catalog.about import GZIP_TYPE, WORDS_TYPE, Words, WordsSegment, id_of, to_bytes
 from reelkeep.catalog.state import gather
 from reelkeep.catalog.write import keep_once, one_piece
@@ -51,9 +51,14 @@ async def keep_words(runtime: Runtime, organization_id: UUID, recording_id: UUID
         await lock_recording(session, organization_id, recording_id)
         this = (Transcript.organization_id == organization_id, Transcript.id == transcript.id)
         still = await session.scalar(select(Transcript.id).where(*this, Transcript.blob_id.is_(None)))
-        if still is not None:
+        if still is None:
+            is_needed = await session.get(Blob, (organization_id, kept.blob_id)) is not None
+        else:
             named = update(Transcript).where(*this).values(blob_id=kept.blob_id)
             await keep_once(session, organization_id, BlobKind.TRANSCRIPT, kept, named)
+            is_needed = True
+    if not is_needed:  # the recording was removed meanwhile
+        await store.delete(kept.key)
 
 
 def _words(recording: Recording, transcript: Transcript, segments: list[Segment]) -> Words:

@@ -55,7 +55,9 @@ MEANING = {
 WRONG_USAGE = frozenset(
     {
         ErrorCode.SETTINGS_INVALID,
+        ErrorCode.IMPORT_PATTERN,
         ErrorCode.INVALID_REQUEST,
+        ErrorCode.KEY_TEMPLATE_INVALID,
         ErrorCode.ENGINE_UNKNOWN,
     }
 )
