@@ -8,7 +8,7 @@ from sqlalchemy import CursorResult, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.blobs.models import Blob, Copy, CopyState
-from reelkeep.errors import ObjectNotFound, WrongBytes
+from reelkeep.errors import ErrorCode, KeyRefused, ObjectNotFound, WrongBytes
 from reelkeep.events.append import append
 from reelkeep.logs import get_logger
 from reelkeep.placement.carry import Bytes, digest_of
@@ -24,13 +24,26 @@ def bytes_of(blob: Blob, copy: Copy) -> Bytes:
 
 
 async def verify_copy(runtime: Runtime, blob: Blob, copy: Copy) -> CopyState:
-    """Read a copy whole; it is verified, or marked as missing or damaged. What it turned out to be."""
+    """Read a copy whole; it is verified, or marked as missing or damaged. What it turned out to be.
+
+    Of one whose key was erased nothing can be said any more; that it was looked at is noted, so that a round
+    comes past it.
+    """
+    found: str | None
     try:
         found = await digest_of(runtime, copy.store, copy.key, blob.size_bytes)
     except ObjectNotFound:
         return await mark_bad(runtime, copy, CopyState.MISSING)
     except WrongBytes:
         return await mark_bad(runtime, copy, CopyState.DAMAGED)
+    except KeyRefused as error:
+        if error.code != ErrorCode.KEY_ERASED:
+            raise
+        found = None
+    if found is None:
+        async with runtime.database.work(copy.organization_id) as session:
+            await write_guarded(session, copy, {"verified_at": runtime.clock.now()})
+        return CopyState.PRESENT
     if blob.sha256 is not None and blob.sha256.hex() != found:
         return await mark_bad(runtime, copy, CopyState.DAMAGED)
     async with runtime.database.work(copy.organization_id) as session:

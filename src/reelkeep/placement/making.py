@@ -24,10 +24,6 @@ from reelkeep.runtime import Runtime
 
 log = get_logger(__name__)
 
-#: A claim that is not renewed for so long belongs to a process that died.
-CLAIM = timedelta(seconds=60)
-RENEW_SECONDS = 15.0
-
 # The claim guards each row: one that was taken over is not written.
 ARRIVED = text("""
 update copy c set state = 'present', size_bytes = d.size_bytes, verified_at = :now,
@@ -60,6 +56,11 @@ class Claim:
     recording_id: UUID | None
     #: What an attempt before left, which died or whose bytes are not the blob's.
     older_key: str | None
+
+
+def claim_lasts(runtime: Runtime) -> timedelta:
+    """A claim that is not renewed for so long belongs to a process that died."""
+    return timedelta(seconds=2 * runtime.settings.worker_stalled_seconds)
 
 
 async def make_copies(
@@ -98,7 +99,7 @@ async def _claim(
             copy.key, copy.state, copy.verified_at = key, CopyState.MAKING, None
             copy.storage_class, copy.restore_state = move.place.storage_class, None
             copy.degraded, copy.remove_after = False, None
-            copy.claim_id, copy.claimed_until = new_id(), now + CLAIM
+            copy.claim_id, copy.claimed_until = new_id(), now + claim_lasts(runtime)
             claims.append(Claim(copy, bytes_of(view.blob, source), source, view.recording_id, older_key))
     return claims
 
@@ -172,10 +173,10 @@ async def _renewed(runtime: Runtime, organization_id: UUID, claims: Sequence[Cla
 
     async def renew() -> None:
         while True:
-            await asyncio.sleep(RENEW_SECONDS)
+            await asyncio.sleep(runtime.settings.worker_heartbeat_seconds)
             values = {
                 "organization_id": organization_id,
-                "until": runtime.clock.now() + CLAIM,
+                "until": runtime.clock.now() + claim_lasts(runtime),
                 "claims": [claim.copy.claim_id for claim in claims],
             }
             async with runtime.database.work(organization_id) as session:

@@ -10,14 +10,21 @@ from reelkeep.events.append import append
 from reelkeep.placement.view import OWNED_KINDS, View, owners_of
 from reelkeep.runtime import Runtime
 
-UNMAKE = text("delete from rendition where organization_id = :organization_id and blob_id = :blob_id")
+# Not of a recording whose original a retention rule has removed: nothing could make it again.
+UNMAKE = text(
+    "delete from rendition m using recording r where m.organization_id = :organization_id"
+    " and m.blob_id = :blob_id and r.organization_id = m.organization_id and r.id = m.recording_id"
+    " and r.original_blob_id is not null returning m.id"
+)
 
 
 async def unmake(runtime: Runtime, view: View) -> None:
     """Forget a rendition that is made again on demand; its blob is then needed by nothing."""
     blob = view.blob
     async with runtime.database.work(blob.organization_id) as session:
-        await session.execute(UNMAKE, {"organization_id": blob.organization_id, "blob_id": blob.id})
+        values = {"organization_id": blob.organization_id, "blob_id": blob.id}
+        if await session.scalar(UNMAKE, values) is None:
+            return
         append(
             session,
             blob.organization_id,

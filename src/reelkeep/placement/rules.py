@@ -121,6 +121,12 @@ def parse_rules(text: str, known: Known, primary: str) -> Rules:
             kind = _kind(number, subject)
             _add(by_kind, number, kind, _steps(number, kind, rest, known))
     by_kind.setdefault(ANY, ((timedelta(), (Place(primary),)),))
+    if Kept.ORIGINALS in kept and any(not places for steps in by_kind.values() for _, places in steps):
+        raise _wrong(
+            0,
+            "keep originals removes what renditions are made again from, so they cannot be none at any age; "
+            "give them a place",
+        )
     return Rules(by_kind, kept)
 
 
