@@ -14,8 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from reelkeep.backups.schedule import back_up_forever
 from reelkeep.blobs.invalidate import INVALIDATE, do_invalidate
-from reelkeep.catalog.words import keep_words
-from reelkeep.catalog.write import describe_recording
+from reelkeep.catalog.keep import keep_described
 from reelkeep.errors import ReelkeepError
 from reelkeep.jobs.queue import JobName
 from reelkeep.jobs.retry import RetryWithBackOff
@@ -24,6 +23,7 @@ from reelkeep.logs import get_logger, log_context
 from reelkeep.placement.purge_files import PURGE_FILES, remove_files
 from reelkeep.placement.queue import RECONCILE
 from reelkeep.placement.reconcile import reconcile_blobs
+from reelkeep.placement.restore_media import Following, sweep_restores
 from reelkeep.placement.retention import Walk, sweep_retention
 from reelkeep.placement.scrub import scrub
 from reelkeep.placement.sweep import sweep_placement
@@ -36,6 +36,7 @@ from reelkeep.uploads.fetch import fetch_upload
 from reelkeep.uploads.leftovers import sweep_attempts, sweep_incoming
 from reelkeep.uploads.seal import Claims, seal
 from reelkeep.uploads.sweep import sweep_uploads
+from reelkeep.uploads.unkept import sweep_unkept
 
 log = get_logger(__name__)
 
@@ -70,14 +71,13 @@ async def seal_upload(runtime: Runtime, organization_id: UUID, recording_id: UUI
 async def media(runtime: Runtime, organization_id: UUID, recording_id: UUID) -> None:
     """Do the media steps of a recording, and have its store tell what came of them."""
     await process_media(runtime, organization_id, recording_id)
-    await describe_recording(runtime, organization_id, recording_id)
+    await keep_described(runtime, organization_id, recording_id)
 
 
 async def speech(runtime: Runtime, organization_id: UUID, recording_id: UUID) -> None:
     """Find the words of a recording, and keep them beside it too."""
     await process_speech(runtime, organization_id, recording_id)
-    await keep_words(runtime, organization_id, recording_id)
-    await describe_recording(runtime, organization_id, recording_id)
+    await keep_described(runtime, organization_id, recording_id, words=True)
 
 
 BODIES: dict[JobName, Body] = {
@@ -96,7 +96,9 @@ def build_app(runtime: Runtime) -> App:
     for job, body in BODIES.items():
         app.task(name=job.name, queue=job.queue, retry=RetryWithBackOff())(_bound(runtime, job, body))
     for job, work in BLOB_BODIES.items():
-        app.task(name=job.name, queue=job.queue, retry=RetryWithBackOff())(_bound_to_blobs(runtime, job, work))
+        app.task(name=job.name, queue=job.queue, retry=RetryWithBackOff())(
+            _bound_to_blobs(runtime, job, work)
+        )
     app.task(name=INVALIDATE.name, queue=INVALIDATE.queue, retry=RetryWithBackOff())(_bound_to_cdn(runtime))
     return app
 
@@ -189,12 +191,14 @@ async def _work_queue(app: App, runtime: Runtime, queue: str, concurrency: int) 
 async def sweep_forever(runtime: Runtime) -> None:
     """Sweep uploads and steps until cancelled; several workers may, since every write is guarded."""
     sweeps = 0
-    place, walk = None, Walk()
+    place, walk, following = None, Walk(), Following()
     while True:
         try:
             await sweep_uploads(runtime)
+            await sweep_unkept(runtime)
             place = await sweep_steps(runtime, place)
             await sweep_retention(runtime, walk)
+            await sweep_restores(runtime, following)
             await sweep_placement(runtime)
             if sweeps % INCOMING_EVERY_SWEEPS == 0:
                 await sweep_incoming(runtime)

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reelkeep.blobs.find import Located
+from reelkeep.blobs.media_state import MediaState
 from reelkeep.http import schemas
-from reelkeep.recordings.models import Recording, Status, Step
+from reelkeep.recordings.models import Hold, Recording, Status, Step
 from reelkeep.recordings.progress import progress_of
 from reelkeep.renditions.models import Rendition, RenditionKind
 from reelkeep.transcripts.models import Transcript
@@ -36,6 +37,8 @@ def recording_detail_out(
     where: tuple[str, str] | None,
     transcript: Transcript | None = None,
     text: str | None = None,
+    holds: Sequence[Hold] = (),
+    media: tuple[MediaState | None, MediaState | None] = (None, None),
 ) -> schemas.RecordingDetailOut:
     """A recording with its steps; `where` is the bucket and key of its bytes."""
     started = [step.started_at for step in steps if step.started_at]
@@ -54,6 +57,12 @@ def recording_detail_out(
         "transcript_ready": transcript is not None,
         "warnings": list(dict.fromkeys(str(w) for step in steps for w in step.warnings)),
         "steps": [step_out(step) for step in steps],
+        "held": bool(holds),
+        "holds": [{"id": hold.id, "reason": hold.reason, "created_at": hold.created_at} for hold in holds],
+        "original_removed": recording.original_is_gone,
+        "media_state": media[0],
+        "original_state": media[1],
+        "media_kept": recording.media_kept,
     }
     return schemas.RecordingDetailOut.model_validate(fields)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from reelkeep.blobs.deliver import Via
+from reelkeep.blobs.media_state import MediaState
 
 METADATA_CHARACTERS_MAX = 16_000
 DEPTH_MAX = 50
@@ -299,6 +300,14 @@ class RecordingDetailOut(RecordingOut):
     original_removed: bool = Field(
         description="A retention rule has removed the original; what was made of it before is there."
     )
+    media_kept: bool = Field(
+        True, description="False: it was analysed while storage was disabled, and its sound is not kept."
+    )
+    media_state: MediaState | None = Field(
+        description="Whether what is played can be read: `archived` has to be asked for (restore-media) and "
+        "takes hours, `restoring` was asked for, `missing` no store has. Null: nothing was uploaded yet."
+    )
+    original_state: MediaState | None = Field(description="The same of the original.")
     steps: list[StepOut]
 
 

@@ -28,6 +28,8 @@ class NewRecording:
     #: Lower-case hex.
     sha256: str | None = None
     transcribe: bool = True
+    #: False: its bytes go when it has been analysed.
+    media_kept: bool = True
     #: Kept as they come: nothing of ours can look into them.
     client_encrypted: bool = False
     recording_metadata: dict[str, Any] = field(default_factory=dict)
@@ -63,6 +65,7 @@ async def create_recording(
         sha256_declared=bytes.fromhex(new.sha256) if new.sha256 else None,
         transcribe=new.transcribe and not new.client_encrypted,
         client_encrypted=new.client_encrypted,
+        media_kept=new.media_kept,
         recording_metadata=new.recording_metadata,
     )
     await _place(session, recording, new)

@@ -59,7 +59,7 @@ class Recording(TenantTable, Base):
     """One captured piece of media and its life."""
 
     __tablename__ = "recording"
-    __sweep_columns__ = ("organization_id", "id")
+    __sweep_columns__ = ("organization_id", "id", "created_at", "deleted_at", "original_blob_id")
     __table_args__ = (
         member_reference("recorded_by_user_id"),
         tenant_reference("original_blob_id", "blob", ondelete="SET NULL (original_blob_id)"),
@@ -76,6 +76,14 @@ class Recording(TenantTable, Base):
         Index("ix_recording_appointment", "organization_id", "appointment_id"),
         Index("ix_recording_visit", "organization_id", "visit_id"),
         Index("ix_recording_original_blob", "organization_id", "original_blob_id"),
+        Index("ix_recording_age", "created_at", "id"),
+        Index("ix_recording_trash", "deleted_at", "id", postgresql_where=text("deleted_at is not null")),
+        Index(
+            "ix_recording_original_age",
+            "created_at",
+            "id",
+            postgresql_where=text("original_blob_id is not null"),
+        ),
     )
 
     title: Mapped[str | None]
@@ -101,6 +109,9 @@ class Recording(TenantTable, Base):
     size_bytes: Mapped[int | None]
     duration_seconds: Mapped[float | None] = mapped_column(comment="declared at first, then as measured")
     transcribe: Mapped[bool] = mapped_column(default=True, comment="whether words were asked for")
+    media_kept: Mapped[bool] = mapped_column(
+        default=True, server_default="true", comment="false: its bytes go when it has been analysed"
+    )
     client_encrypted: Mapped[bool] = mapped_column(
         default=False,
         server_default="false",
@@ -113,6 +124,11 @@ class Recording(TenantTable, Base):
     processed_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
     deleted_by_user_id: Mapped[UUID | None]
+
+    @property
+    def original_is_gone(self) -> bool:
+        """Whether it once had its bytes, and a retention rule has removed them."""
+        return self.uploaded_at is not None and self.original_blob_id is None
 
     if TYPE_CHECKING:
         #: The session's own id at the host; read with the row, never written.
@@ -160,6 +176,7 @@ class Hold(TenantTable, Base):
     """Something that forbids removing a recording, whatever a rule says, until it is released."""
 
     __tablename__ = "hold"
+    __sweep_columns__ = ("organization_id", "id", "recording_id", "released_at")
     __table_args__ = (
         tenant_reference("recording_id", "recording"),
         Index("ix_hold_recording", "organization_id", "recording_id"),

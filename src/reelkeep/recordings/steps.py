@@ -17,8 +17,10 @@ MEDIA_STEPS = (StepKind.PROBE, StepKind.PLAYBACK, StepKind.PEAKS)
 SPEECH_STEPS = (StepKind.TRANSCRIBE,)
 
 
-def steps_of(transcribe: bool) -> tuple[StepKind, ...]:
-    """The steps that a new recording goes through, in order."""
+def steps_of(transcribe: bool, *, media_kept: bool = True) -> tuple[StepKind, ...]:
+    """The steps that a new recording goes through, in order; nothing is made of one that is not kept."""
+    if not media_kept:
+        return (StepKind.PROBE, *SPEECH_STEPS) if transcribe else (StepKind.PROBE,)
     return (*MEDIA_STEPS, *SPEECH_STEPS) if transcribe else MEDIA_STEPS
 
 

@@ -1,6 +1,6 @@
 """Give a ticket: a recording in `uploading`, an upload, and what the client needs to send the bytes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,7 @@ from reelkeep.uploads.limits import ONE_REQUEST, Limits, check_declared, load_li
 from reelkeep.uploads.models import DIGEST_WANTED, GROWING, Upload, UploadMethod
 from reelkeep.uploads.parts import part_size_of
 from reelkeep.uploads.through_us import ticket_through_us
+from reelkeep.uploads.unkept import not_kept, takes_new
 
 # An upload is looked at for the first time this long after its ticket was given.
 FIRST_SWEEP = timedelta(minutes=2)
@@ -75,8 +76,12 @@ async def begin_upload(
     """Begin an upload of a new recording, within the organization's limits: the way in for every method.
 
     Raises `UNSUPPORTED_TYPE`, `UPLOAD_TOO_LARGE`, `MEDIA_TOO_LONG`, `QUOTA_EXCEEDED`, `UPLOADS_OPEN_MAX`,
-    `RATE_LIMITED`, and `UPLOAD_METHOD` for parts where the store takes none; then nothing is written.
+    `RATE_LIMITED`, `UPLOAD_METHOD` for parts where the store takes none, and `STORAGE_DISABLED`; then nothing
+    is written.
     """
+    if not takes_new(runtime, method):
+        raise not_kept()
+    new = replace(new, media_kept=new.media_kept and not runtime.settings.storage_disabled)
     store = await choose_store(runtime)
     if method == UploadMethod.MULTIPART and not isinstance(runtime.stores.get(store), TakesParts):
         raise Conflict(

@@ -19,6 +19,7 @@ from reelkeep.uploads.limits import ONE_REQUEST
 from reelkeep.uploads.models import Upload, UploadMethod, UploadState
 from reelkeep.uploads.multipart import begin_parts_again
 from reelkeep.uploads.parts import taking_parts
+from reelkeep.uploads.unkept import not_kept, takes_new
 
 #: A client has no ticket of these.
 WITHOUT_TICKET = (UploadMethod.DIRECT, UploadMethod.PLAIN, UploadMethod.URL)
@@ -41,6 +42,8 @@ async def renew_upload(runtime: Runtime, organization_id: UUID, recording_id: UU
         promised = await load_promised(session, runtime, organization_id, recording_id)
         upload = promised.upload
         _check_has_ticket(upload)
+        if not takes_new(runtime, upload.method):
+            raise not_kept()
         if recording is not None and upload.state in SEALABLE:
             if upload.method in ONE_REQUEST and not reached and store != upload.store:
                 upload.store = store  # the whole file goes by one request, so it can as well go elsewhere

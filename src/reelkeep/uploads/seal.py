@@ -57,6 +57,7 @@ from reelkeep.uploads.look import check_digest, check_length, look_inside
 from reelkeep.uploads.models import GROWING, Upload, UploadState
 from reelkeep.uploads.parts import Parts, noted, put_together
 from reelkeep.uploads.ripen import ripen
+from reelkeep.uploads.unkept import not_kept, takes_new
 
 log = get_logger(__name__)
 
@@ -140,6 +141,8 @@ async def seal(runtime: Runtime, organization_id: UUID, recording_id: UUID, clai
         return None
     if upload.state not in SEALABLE:
         raise await refused_before(runtime, upload)
+    if not takes_new(runtime, upload.method):
+        raise not_kept()
     try:
         kept = await _put_in_place(runtime, promised, claims, blob_id, key)
     except ObjectNotFound:  # another has sealed it, and tidied up between our look and our copy
@@ -356,7 +359,7 @@ def _steps(recording: Recording, promised: Promised) -> list[Step]:
             kind=kind,
             parameters=parameters.get(kind, {}),
         )
-        for kind in steps_of(recording.transcribe)
+        for kind in steps_of(recording.transcribe, media_kept=recording.media_kept)
     ]
 
 

@@ -13,6 +13,7 @@ from reelkeep.uploads.ending import SEALABLE, refuse
 from reelkeep.uploads.models import Upload, UploadState
 from reelkeep.uploads.parts import arrived_parts
 from reelkeep.uploads.seal import Claims, seal
+from reelkeep.uploads.unkept import not_kept, takes_new
 
 log = get_logger(__name__)
 
@@ -49,6 +50,9 @@ async def settle(runtime: Runtime, organization_id: UUID, upload_id: UUID, now: 
         upload = await session.get(Upload, (organization_id, upload_id))
     if upload is None or upload.state not in SEALABLE:
         return None
+    if not takes_new(runtime, upload.method):
+        await refuse(runtime, upload, not_kept())
+        return ErrorCode.STORAGE_DISABLED
     over = now > upload.expires_at + GRACE
     if not over and not await _is_quiet(runtime, upload, now):
         await _look_again(runtime, upload, now)

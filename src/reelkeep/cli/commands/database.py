@@ -1,14 +1,18 @@
 """`reelkeep db`: the database's tables."""
 
 import asyncio
-from typing import Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from reelkeep.cli.options import Data, Json, with_runtime
+from reelkeep.cli.options import Data, Json, read_settings, with_runtime
 from reelkeep.cli.outcome import Exit
-from reelkeep.cli.output import print_json, print_text
+from reelkeep.cli.output import print_json, print_note, print_text
 from reelkeep.db import migrate
+from reelkeep.db.postgres.upgrade import remove_old_clusters, upgrade_cluster
+from reelkeep.errors import ErrorCode, ReelkeepError
 from reelkeep.runtime import Runtime
 
 app = typer.Typer(
@@ -36,6 +40,52 @@ def migrate_database(*, data: Data = None, as_json: Json = False) -> None:
         print_text(f"The database is at {found['revision']}, this version's; nothing had to be done.")
     else:
         print_text(f"The database is now at {found['revision']} (before: {found['before'] or 'empty'}).")
+
+
+@app.command()
+def upgrade(
+    *,
+    old_binaries: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder with the old version's `postgres`.")
+    ] = None,
+    remove_old: Annotated[
+        bool, typer.Option("--remove-old", help="Then remove the data of older versions.")
+    ] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Move Reelkeep's own Postgres to the major version that is installed, by dump and restore.
+
+    Stop `serve` and all workers first. The old data stay as they are, and are used until the new ones are
+    whole: cut off at any moment, nothing has changed. The old version's binaries are needed once more.
+
+    \b
+    Example:
+      reelkeep db upgrade
+      reelkeep db upgrade --old-binaries /usr/lib/postgresql/15/bin --remove-old
+    """
+    settings = read_settings(data)
+    if settings.database_url:
+        raise ReelkeepError(
+            "DATABASE_URL names a Postgres of yours: upgrade it with its own tools.",
+            ErrorCode.SETTINGS_INVALID,
+        )
+    done = asyncio.run(
+        upgrade_cluster(settings.data, settings.postgres_bin, old_binaries, settings.postgres_user)
+    )
+    removed = remove_old_clusters(settings.data) if remove_old else []
+    if as_json:
+        print_json({"upgraded": asdict(done) if done else None, "removed": removed})
+        return
+    if done is None:
+        print_text("The database is at the newest version that is installed; nothing had to be done.")
+    else:
+        counted = f"{done.rows:,} rows in {done.tables} tables, counted"
+        print_text(f"Postgres {done.before} is now {done.after}: {counted}.")
+    if removed:
+        print_text(f"Removed: {', '.join(str(folder) for folder in removed)}")
+    elif done:
+        print_note(f"The old data are still in {done.old}; --remove-old removes them.")
 
 
 @app.command()

@@ -51,7 +51,7 @@ def open_cluster(places: Places, binaries: Binaries, user: ServerUser | None) ->
     path = places.cluster(binaries.major)
     if not (path / "PG_VERSION").exists():
         _make(places, path, binaries, user)
-    cluster = _open(path, user)
+    cluster = open_folder(path, user)
     if user and os.fstat(cluster.descriptor).st_uid != user.uid:
         _give_all(cluster.descriptor, user)  # the user has another number on this machine
     return cluster
@@ -133,10 +133,16 @@ def _make(places: Places, path: Path, binaries: Binaries, user: ServerUser | Non
     half = places.folder / f"new-{binaries.major}"
     if half.exists():
         shutil.rmtree(half)
+    make_cluster(half, binaries, user)
+    half.rename(path)
+
+
+def make_cluster(half: Path, binaries: Binaries, user: ServerUser | None) -> None:
+    """Make new data in this folder, which is not there yet; killed half-way, they are of no use."""
     half.mkdir(mode=0o700)
     if user:
         give(half, user.uid, user.gid)
-    cluster = _open(half, user)
+    cluster = open_folder(half, user)
     try:
         subprocess.run(
             [binaries.folder / "initdb", "-D", cluster.argument, *_initdb_options(binaries)],
@@ -151,7 +157,6 @@ def _make(places: Places, path: Path, binaries: Binaries, user: ServerUser | Non
         )
     finally:
         os.close(cluster.descriptor)
-    half.rename(path)
 
 
 def _initdb_options(binaries: Binaries) -> list[str]:
@@ -169,7 +174,8 @@ def _initdb_options(binaries: Binaries) -> list[str]:
     ]
 
 
-def _open(path: Path, user: ServerUser | None) -> Cluster:
+def open_folder(path: Path, user: ServerUser | None) -> Cluster:
+    """The data in this folder, as they are."""
     return Cluster(path, os.open(path, OPENABLE), user)
 
 

@@ -126,7 +126,7 @@ def _launch(
         [binaries.folder / "postgres", "-D", cluster.argument, *server_options(binaries, run_folder)],
         **cluster.identity,
         pass_fds=[lock, cluster.descriptor],
-        preexec_fn=_stop_with_parent,  # noqa: PLW1509 no thread runs yet
+        preexec_fn=stop_with_parent,  # noqa: PLW1509 no thread runs yet
         env=child_environment(),
         cwd="/",
         stdin=subprocess.DEVNULL,
@@ -139,7 +139,8 @@ def _launch(
     return server
 
 
-def _stop_with_parent() -> None:
+def stop_with_parent() -> None:
+    """In a child before it begins: the kernel tells it to stop when its parent dies (Linux)."""
     ctypes.CDLL(None).prctl(ON_PARENTS_DEATH, signal.SIGINT)
 
 

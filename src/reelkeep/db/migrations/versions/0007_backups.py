@@ -39,6 +39,16 @@ def upgrade() -> None:
     op.create_index("ix_backup_started", "backup", ["started_at"])
     for statement in tenancy.directory_table_statements("backup"):
         op.execute(statement)
+    op.add_column(
+        "recording",
+        sa.Column(
+            "media_kept",
+            sa.Boolean(),
+            server_default="true",
+            nullable=False,
+            comment="false: its bytes go when it has been analysed",
+        ),
+    )
 
 
 def downgrade() -> None:
