@@ -347,6 +347,28 @@ async def test_what_cannot_be_read_says_why_and_the_recording_is_shown_all_the_s
             assert {**after, "updated_at": None} == {**before, "updated_at": None}
 
 
+async def test_of_a_session_the_parts_that_can_be_read_play_on(runtime: Runtime, somebody: Person) -> None:
+    async with client_of(runtime, somebody) as client:
+        for number in (1, 2):
+            ticket = await initiate(client, session_id="visit-1", part_number=number)
+            await send(client, ticket, SOUND)
+            assert (await complete(client, ticket)).status_code == 200
+        await do_jobs(runtime)
+        [session] = (await client.get("/api/v1/sessions/")).json()["items"]
+        one = f"/api/v1/sessions/{session['id']}/playback"
+        whole = (await client.get(one)).json()["parts"]
+        assert all(part["url"] for part in whole)
+        async with runtime.database.work(somebody.organization_id) as session:
+            blob = await session.scalar(select(Blob.id).where(Blob.kind == "playback").order_by(Blob.id))
+            await session.execute(update(Copy).where(Copy.blob_id == blob).values(state=CopyState.DAMAGED))
+        parts = (await client.get(one)).json()["parts"]
+        there = [part for part in parts if part["url"]]
+        assert (len(parts), len(there)) == (2, 1)
+        played = await client.get(there[0]["url"], headers={"Range": "bytes=0-9"})
+        assert (played.status_code, len(played.content)) == (206, 10)
+        assert 'filename="visit.m4a"' in played.headers["content-disposition"]
+
+
 async def test_a_link_lets_read_one_blob_until_it_ends(
     runtime: Runtime, somebody: Person, fixed_clock: "Moved"
 ) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from reelkeep.blobs.find import Located, locate
+from reelkeep.blobs.deliver import read_media
+from reelkeep.blobs.find import Located, locate_all
 from reelkeep.cli.output import json_text, print_text
 from reelkeep.cli.written import copy_to, new_file, write_whole
 from reelkeep.errors import Invalid, WrongBytes
@@ -65,9 +66,9 @@ async def export_original(
         recording = await get_recording(session, organization_id, recording_id)
         if recording.original_blob_id is None:
             raise not_uploaded(recording)
-        located = await locate(session, organization_id, recording.original_blob_id)
-    digest = hashlib.sha256()
-    pieces = _hashed(runtime.stores.get(located.store).read(located.key), digest)
+        copies = await locate_all(session, organization_id, recording.original_blob_id)
+    located, digest = copies[0], hashlib.sha256()
+    pieces = _hashed(read_media(runtime, copies, 0, located.size_bytes), digest)
     if output is not None:
         with new_file(output) as file:
             _compare(located, await copy_to(file, pieces), digest.hexdigest())
