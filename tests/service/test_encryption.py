@@ -12,18 +12,28 @@ import httpx
 import pytest
 from sqlalchemy import select, text
 
+from reelkeep.backups.backup_key import load_keys
+from reelkeep.backups.blob_bytes import opened_bytes
+from reelkeep.backups.blob_list import unpacked
+from reelkeep.backups.drill import drill
+from reelkeep.backups.erasures import keep_erasures
+from reelkeep.backups.layout import BLOB_LIST
+from reelkeep.backups.make import read_part
+from reelkeep.backups.restore import choose_backup
 from reelkeep.blobs.data_keys import LooseKeys
 from reelkeep.blobs.keys import blob_key
 from reelkeep.blobs.master_keys import load_master_keys, master_key_uses, rewrap_data_keys
 from reelkeep.blobs.models import Blob, Copy, DataKeyRow
 from reelkeep.clock import new_id
 from reelkeep.errors import Conflict, ErrorCode, KeyRefused, ReelkeepError, WrongBytes
+from reelkeep.placement.check import check_store
 from reelkeep.recordings.models import Erased, Hold, Recording
 from reelkeep.recordings.shred import shred_recording
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import SignsUrls, Store, TakesParts
 from reelkeep.uploads.key_scope import recording_of_key
 from reelkeep.wiring import open_runtime
+from tests.fixtures.backups import back_up, keep, place_of, played, restored
 from tests.fixtures.media import beeps, wav
 from tests.fixtures.runtime import Person, add_person, client_of, do_jobs, settings_for
 from tests.service.test_uploads import complete, initiate, send
@@ -431,3 +441,64 @@ async def test_copies_tell_what_they_are(runtime: Runtime, person: Person) -> No
     assert blob and copy and row
     assert blob.size_bytes == len(SOUND) and blob.sha256 == hashlib.sha256(SOUND).digest()
     assert (copy.store, row.client_encrypted) == (runtime.stores.primary_name, False)
+
+
+async def test_a_backup_of_a_shredded_recording_cannot_be_read_with_the_backups_key(
+    tmp_path: Path, conninfo: str, empty_conninfo: str
+) -> None:
+    place = str(tmp_path / "backups")
+    async with encrypted(tmp_path, conninfo) as runtime:
+        person = await add_person(runtime)
+        shredded = await keep(runtime, person, 1.0, processed=False)
+        kept = await keep(runtime, person, 2.0, processed=False)
+        await back_up(runtime, place)
+        async with place_of(runtime, place) as (found, keys):
+            source = await choose_backup(found, keys, None)
+            listed = [blob async for blob in unpacked(read_part(source, BLOB_LIST))]
+            for blob in listed:
+                opened = b"".join([piece async for piece in opened_bytes(runtime, source, blob)])
+                assert hashlib.sha256(opened).hexdigest() == blob.sha256
+            assert not (await drill(runtime, source, 10)).blobs_bad
+            await shred_recording(runtime, person.organization_id, UUID(shredded.recording_id), None)
+            unreadable = []
+            for blob in listed:
+                try:
+                    assert [piece async for piece in opened_bytes(runtime, source, blob)]
+                except KeyRefused as error:
+                    unreadable.append((blob.sha256, error.code))
+            digest = hashlib.sha256(shredded.body).hexdigest()
+            assert unreadable == [(digest, ErrorCode.KEY_ERASED)]
+            await keep_erasures(runtime, found.store, keys)
+        backup_key = load_keys(runtime.settings).path
+        flags = {
+            "stores_file": runtime.settings.stores_file,
+            "encryption_key_file": runtime.settings.encryption_key_file,
+            "backup_key_file": backup_key,
+        }
+    elsewhere = settings_for(tmp_path / "other machine", empty_conninfo, **flags)
+    async with restored(elsewhere, place) as (again, told):
+        assert told.blobs.missing == 0
+        assert await played(again, person, kept.recording_id) == kept.body
+        async with again.database.work(person.organization_id) as session:
+            rows = {str(row.recording_id): row for row in await session.scalars(select(DataKeyRow))}
+            gone = await session.get(Recording, (person.organization_id, UUID(shredded.recording_id)))
+        assert gone is None and rows[shredded.recording_id].wrapped is None
+        assert rows[kept.recording_id].wrapped is not None
+
+
+async def test_the_check_of_all_copies_comes_past_a_shredded_one(runtime: Runtime, person: Person) -> None:
+    async with client_of(runtime, person) as client:
+        recording, other = await take(client), await take(client, title="other")
+    await shred_recording(runtime, person.organization_id, UUID(recording["id"]), None)
+    name = runtime.stores.primary_name
+    drift = await check_store(runtime, name, verify=True)
+    assert (drift.is_clean, drift.verified, drift.foreign) == (True, 2, 0)
+    sealed = bytearray(await whole(inside(runtime.stores.primary), other["s3_key"]))
+    sealed[70_000] ^= 1
+    await inside(runtime.stores.primary).put(other["s3_key"], pieces(bytes(sealed)))
+    drift = await check_store(runtime, name, verify=True)
+    assert (drift.damaged, drift.verified) == (1, 2)
+
+
+async def pieces(body: bytes) -> AsyncIterator[bytes]:
+    yield body

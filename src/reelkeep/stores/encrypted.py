@@ -14,7 +14,7 @@ from typing import Any
 
 from reelkeep.errors import Invalid, StoreUnavailable, WrongBytes
 from reelkeep.stores.encrypted_growth import GROWING, EncryptedGrowth
-from reelkeep.stores.key_ring import KeyRing
+from reelkeep.stores.key_ring import DataKey, KeyRing
 from reelkeep.stores.keys import check_key
 from reelkeep.stores.local_files import wrong_bytes
 from reelkeep.stores.protocol import Abilities, ObjectFacts, PutsUndigested, Store
@@ -212,6 +212,33 @@ class EncryptedStore(EncryptedGrowth):
         number = segments_in(size_bytes) - 1
         last = b"".join([piece async for piece in self._inside.read(place, place_of(number))])
         sealed.open(number, last, last=True)
+
+
+def seal_pieces(data_key: DataKey, place: str, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Bytes as an encrypted object under the key `place` has them, for who keeps it elsewhere."""
+    return _Sealing(SealedObject.new(data_key, place), place, None, None).stream(body)
+
+
+async def open_pieces(
+    ring: KeyRing, place: str, object_key: str, body: AsyncIterator[bytes]
+) -> AsyncGenerator[bytes, None]:
+    """The plain bytes of a whole object that was sealed for `place`, with a data key of `object_key`'s
+    organization. Raises as reading does."""
+    held = bytearray()
+    opening: _Opening | None = None
+    async for piece in body:
+        held += piece
+        if opening is None and len(held) >= HEAD_BYTES:
+            head = bytes(held[:HEAD_BYTES])
+            del held[:HEAD_BYTES]
+            data_key = await ring.key_of(key_id_of(head, place), object_key)
+            opening = _Opening(SealedObject(data_key, head, place), 0, 0, None)
+        for plain in opening.take(held) if opening else ():
+            yield plain
+    if opening is None:
+        raise damaged(place)
+    if plain := opening.take_end(held, bounded=False):
+        yield plain
 
 
 class _Sealing:

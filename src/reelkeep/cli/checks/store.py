@@ -13,7 +13,6 @@ from reelkeep.clock import new_id
 from reelkeep.errors import ErrorCode, StoreError
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import SignsUrls, Store, TicketLimits
-from reelkeep.stores_config import LOCAL
 
 BYTES = b"RIFF reelkeep doctor was here"
 CONTENT_TYPE = "audio/wav"
@@ -30,9 +29,9 @@ class Probe:
     client: httpx.AsyncClient
 
 
-async def direct_finding(runtime: Runtime) -> Finding:
-    """Write, look, read and delete as this process does."""
-    store, key = runtime.stores.primary, _fresh_key()
+async def direct_finding(runtime: Runtime, name: str | None = None) -> Finding:
+    """Write, look, read and delete as this process does, in the primary store or the one named."""
+    store, key = runtime.stores.get(name or runtime.stores.primary_name), _fresh_key()
     try:
         await store.put(key, _once(BYTES), content_type=CONTENT_TYPE, size_bytes=len(BYTES))
         facts = await store.head(key)
@@ -41,22 +40,24 @@ async def direct_finding(runtime: Runtime) -> Finding:
         await store.delete(key)
     if facts.size_bytes != len(BYTES) or read != BYTES:
         return Finding(
-            _name(runtime),
+            f"store {store.name}",
             State.FAILED,
             "It gave back other bytes than were written.",
             "Do not use this store.",
         )
-    return Finding(_name(runtime), State.OK, f"bucket {store.bucket}: written, read and deleted")
+    return Finding(f"store {store.name}", State.OK, f"bucket {store.bucket}: written, read and deleted")
 
 
-async def browser_findings(runtime: Runtime) -> list[Finding]:
+async def browser_findings(runtime: Runtime, store_name: str | None = None) -> list[Finding]:
     """Write by a signed form and read by a signed URL, as a phone or a browser does."""
-    store, base_url = runtime.stores.primary, runtime.settings.base_url
-    name = "browser's path"
+    store = runtime.stores.get(store_name or runtime.stores.primary_name)
+    base_url, name = runtime.settings.base_url, "browser's path"
+    if runtime.stores.specs[store.name].encrypted:
+        return [Finding(name, State.OK, "through this server: Reelkeep encrypts what lies in the store")]
     if not isinstance(store, SignsUrls):
         return [Finding(name, State.FAILED, "This store cannot sign URLs.", "Use another store.")]
     async with httpx.AsyncClient(timeout=SECONDS_MAX, headers={"Origin": base_url}) as client:
-        if store.name == LOCAL and not await _answers(client, base_url):
+        if _is_ours(runtime, store) and not await _answers(client, base_url):
             return [_not_running(name, base_url)]
         probe = Probe(store, _fresh_key(), base_url, client)
         try:
@@ -68,15 +69,18 @@ async def browser_findings(runtime: Runtime) -> list[Finding]:
             await store.delete(probe.key)
     return [
         Finding(name, State.OK, f"at {store.client_origin}: sent by a signed form, read by a signed URL"),
-        *_about_answers(store, base_url, answer, ranged),
+        *([] if _is_ours(runtime, store) else _about_answers(base_url, answer, ranged)),
     ]
 
 
 async def _post(probe: Probe, signs: SignsUrls) -> httpx.Response:
     limits = TicketLimits(probe.key, CONTENT_TYPE, 300, size_bytes_max=len(BYTES))
     ticket = signs.ticket_post(limits)
-    files = {"file": ("doctor.wav", BYTES, CONTENT_TYPE)}
-    answer = await probe.client.post(ticket.url, data=ticket.fields, files=files)
+    if ticket.method == "PUT":  # of a service without forms
+        answer = await probe.client.put(ticket.url, content=BYTES, headers=ticket.fields)
+    else:
+        files = {"file": ("doctor.wav", BYTES, CONTENT_TYPE)}
+        answer = await probe.client.post(ticket.url, data=ticket.fields, files=files)
     _refuse_unless(answer, 2, "The signed form was refused")
     return answer
 
@@ -107,12 +111,8 @@ def _reason(answer: httpx.Response) -> str:
     return code or f"not an S3 answer ({answer.headers.get('content-type', 'no type')})"
 
 
-def _about_answers(
-    store: Store, base_url: str, posted: httpx.Response, read: httpx.Response
-) -> list[Finding]:
+def _about_answers(base_url: str, posted: httpx.Response, read: httpx.Response) -> list[Finding]:
     """Browsers of another origin need CORS, and signatures need clocks that agree."""
-    if store.name == LOCAL:
-        return []
     findings = []
     lacking = [
         what
@@ -125,8 +125,8 @@ def _about_answers(
                 "CORS",
                 State.WARNING,
                 f"The bucket does not let pages at {base_url} make {' and '.join(lacking)}.",
-                f"Give the bucket a CORS rule: origin {base_url}, methods GET, POST, PUT and HEAD, all "
-                "headers, exposing ETag.",
+                "`reelkeep storage provision` gives the bucket its CORS rule: the origin, the methods GET, "
+                "POST, PUT, DELETE and HEAD, all headers, exposing ETag.",
             )
         )
     else:
@@ -166,8 +166,9 @@ def _unreachable(name: str, store: SignsUrls, error: httpx.HTTPError) -> Finding
     )
 
 
-def _name(runtime: Runtime) -> str:
-    return f"store {runtime.stores.primary_name}"
+def _is_ours(runtime: Runtime, store: Store) -> bool:
+    """Whether clients reach it by our own server."""
+    return store.name in {served.name for served in runtime.stores.on_wire.values()}
 
 
 def _fresh_key() -> str:
