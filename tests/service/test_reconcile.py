@@ -15,7 +15,8 @@ from tests.fixtures.ceph import Ceph
 from tests.fixtures.media import beeps, wav
 from tests.fixtures.runtime import Person, add_person, do_jobs
 from tests.fixtures.several_stores import blobs_of, bytes_in, copies_of, several_stores, write_rules
-from tests.service.test_processing import take_in
+from tests.fixtures.usage import usage_of
+from tests.service.test_processing import look, take_in
 
 SOUND = wav(beeps(1))
 
@@ -29,7 +30,7 @@ async def one_original(runtime: Runtime, person: Person) -> UUID:
 async def settle(runtime: Runtime, person: Person, blob_id: UUID) -> None:
     """Reconcile until nothing is left to wait for; links end after a second here."""
     async with asyncio.timeout(20):
-        while await reconcile_blob(runtime, person.organization_id, blob_id) == Outcome.WAITING:
+        while await reconcile_blob(runtime, person.organization_id, blob_id) == Outcome.WAITING:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
 
@@ -155,3 +156,31 @@ def damage(runtime: Runtime, key: str) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(bytes(data))
+
+
+async def test_renditions_that_rules_remove_are_made_again_when_the_recording_is_opened(
+    tmp_path: Path, conninfo: str
+) -> None:
+    async with several_stores(tmp_path, conninfo) as runtime:
+        person = await add_person(runtime)
+        recording_id = await take_in(runtime, person, SOUND)
+        await do_jobs(runtime)
+        assert (await look(runtime, person, recording_id))["playback_ready"]
+        before = (await usage_of(runtime, person)).bytes_used
+        await write_rules(runtime, "renditions: none")
+        kinds = ("playback", "peaks")
+        for kind in kinds:
+            for blob in await blobs_of(runtime, person, kind):
+                async with asyncio.timeout(20):
+                    gone = Outcome.WAITING
+                    while gone != Outcome.GONE:
+                        gone = await reconcile_blob(runtime, person.organization_id, blob.id)
+                        await asyncio.sleep(0.1)
+            assert await blobs_of(runtime, person, kind) == []
+        assert (await usage_of(runtime, person)).bytes_used < before
+
+        await write_rules(runtime, "*: local")
+        opened = await look(runtime, person, recording_id)
+        assert not opened["playback_ready"]
+        await do_jobs(runtime)
+        assert (await look(runtime, person, recording_id))["playback_ready"]
