@@ -13,6 +13,8 @@ class Permission(StrEnum):
     RECORDINGS_READ = "recordings.read"
     RECORDINGS_WRITE = "recordings.write"
     RECORDINGS_DELETE = "recordings.delete"
+    #: To forbid removing a recording, and to allow it again.
+    RECORDINGS_HOLD = "recordings.hold"
     MEMBERS_MANAGE = "members.manage"
     LIMITS_MANAGE = "limits.manage"
     STORAGE_READ = "storage.read"
@@ -20,11 +22,12 @@ class Permission(StrEnum):
 
 _READ = frozenset({Permission.RECORDINGS_READ})
 _WORK = _READ | {Permission.RECORDINGS_WRITE, Permission.RECORDINGS_DELETE}
+_MANAGE = _WORK | {Permission.RECORDINGS_HOLD}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
-        Role.ADMIN: _WORK | {Permission.MEMBERS_MANAGE, Permission.LIMITS_MANAGE, Permission.STORAGE_READ},
-        Role.MANAGER: _WORK,
+        Role.ADMIN: _MANAGE | {Permission.MEMBERS_MANAGE, Permission.LIMITS_MANAGE, Permission.STORAGE_READ},
+        Role.MANAGER: _MANAGE,
         Role.MEMBER: _WORK,
         Role.VIEWER: _READ,
     }

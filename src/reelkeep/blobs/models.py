@@ -68,7 +68,7 @@ class Blob(TenantTable, Base):
     """Immutable bytes: an original, a playback rendition, peaks, words, what describes them."""
 
     __tablename__ = "blob"
-    __sweep_columns__ = ("organization_id", "id", "kind", "size_bytes", "created_at")
+    __sweep_columns__ = ("organization_id", "id", "recording_id", "kind", "size_bytes", "created_at")
     __table_args__ = (
         CheckConstraint("size_bytes >= 0", name="size"),
         Index("ix_blob_sha256", "organization_id", "sha256", "id"),
@@ -101,6 +101,7 @@ class Copy(TenantTable, Base):
         "storage_class",
         "degraded",
         "restore_state",
+        "restore_until",
         "claim_id",
         "claimed_until",
         "remove_after",
@@ -115,6 +116,7 @@ class Copy(TenantTable, Base):
         Index("ix_copy_store", "organization_id", "store", "id"),
         Index("ix_copy_unsettled", "organization_id", "id", postgresql_where=text("state <> 'present'")),
         Index("ix_copy_verified", "verified_at", "id"),
+        Index("ix_copy_restoring", "id", postgresql_where=text("restore_state is not null")),
         Index("ix_copy_degraded", "organization_id", "id", postgresql_where=text("degraded")),
     )
 

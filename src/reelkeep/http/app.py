@@ -11,9 +11,11 @@ from starlette.routing import Route
 from reelkeep import __version__
 from reelkeep.errors import NotFound
 from reelkeep.http import (
+    archive_routes,
     auth_routes,
     backups_routes,
     fetch_routes,
+    holds_routes,
     limits_routes,
     media_routes,
     multipart_routes,
@@ -50,6 +52,8 @@ ROUTERS = (
     limits_routes.router,
     resumable_routes.router,
     recordings_routes.router,
+    holds_routes.router,
+    archive_routes.router,
     media_routes.router,
     media_routes.links,
     sessions_routes.router,

@@ -15,6 +15,7 @@ from reelkeep.errors import Conflict, ErrorCode
 from reelkeep.http import schemas
 from reelkeep.http.identity import requires, runtime_of
 from reelkeep.http.media_answer import OPEN_TO_PAGES, answer_media
+from reelkeep.recordings.change import original_gone
 from reelkeep.recordings.models import Recording
 from reelkeep.recordings.queries import get_recording
 from reelkeep.renditions.models import RenditionKind
@@ -66,6 +67,8 @@ async def find_media(
 
 def not_uploaded(recording: Recording) -> Conflict:
     """The error for a recording whose bytes are not here."""
+    if recording.original_is_gone:
+        return original_gone(recording)
     return Conflict(
         "The recording's bytes are not here yet; complete the upload first.",
         ErrorCode.UPLOAD_INCOMPLETE,

@@ -1,6 +1,7 @@
 """Recordings: list, look at, rename, trash, read, run a step again."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -11,12 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from reelkeep.accounts.identify import Caller
 from reelkeep.blobs.deliver import locate_noted
 from reelkeep.blobs.find import Located
+from reelkeep.blobs.media_state import MediaState, media_states
 from reelkeep.http import schemas
 from reelkeep.http.identity import requires, runtime_of
 from reelkeep.http.present import recording_detail_out, recording_out, transcript_out
 from reelkeep.recordings import change
+from reelkeep.recordings.holds import list_holds
 from reelkeep.recordings.models import Recording, StepKind
 from reelkeep.recordings.queries import Filter, get_recording, list_recordings, steps_of_recordings
+from reelkeep.renditions.models import Rendition, RenditionKind
 from reelkeep.renditions.read import read_peaks, renditions_of
 from reelkeep.runtime import Runtime
 from reelkeep.speech.choose import AUTO
@@ -94,6 +98,8 @@ async def detail(
         renditions = (await renditions_of(session, organization_id, [recording_id]))[recording_id]
         original = await _original(session, recording)
         where = await _where(session, runtime, recording, original)
+        holds = await list_holds(session, organization_id, recording_id)
+        media = await _media(session, recording, renditions)
         transcript = await newest_transcript(session, organization_id, recording_id)
         text = await text_of(session, transcript) if transcript and with_text else None
     return recording_detail_out(
@@ -104,7 +110,21 @@ async def detail(
         transcript=transcript,
         text=text,
         where=where,
+        holds=holds,
+        media=media,
     )
+
+
+async def _media(
+    session: AsyncSession, recording: Recording, renditions: Mapping[str, Rendition]
+) -> tuple[MediaState | None, MediaState | None]:
+    """Whether what is played, and the original, can be read now; None: there is none."""
+    playback = renditions.get(RenditionKind.PLAYBACK)
+    original_id = recording.original_blob_id
+    played_id = playback.blob_id if playback else original_id
+    ids = {blob_id for blob_id in (played_id, original_id) if blob_id is not None}
+    found = await media_states(session, recording.organization_id, ids)
+    return (found[played_id] if played_id else None), (found[original_id] if original_id else None)
 
 
 async def _original(session: AsyncSession, recording: Recording) -> Located | None:
@@ -116,11 +136,13 @@ async def _original(session: AsyncSession, recording: Recording) -> Located | No
 
 async def _where(
     session: AsyncSession, runtime: Runtime, recording: Recording, original: Located | None
-) -> tuple[str, str]:
-    """The bucket and key: under `incoming/` while uploading, the blob's afterwards."""
+) -> tuple[str, str] | None:
+    """The bucket and key: under `incoming/` while uploading, the blob's afterwards; None: it was purged."""
     if original is not None:
         store = runtime.stores.by_name.get(original.store)  # one that is not configured any more has none
         return store.bucket if store else original.store, original.key
+    if recording.original_is_gone:
+        return None
     upload = await upload_of(session, recording.organization_id, recording.id)
     return runtime.stores.get(upload.store).bucket, upload.incoming_key
 

@@ -73,6 +73,8 @@ async def rerun_step(
     After a probe that failed, the steps that were skipped for it wait again too.
     """
     recording = await _locked(session, organization_id, recording_id)
+    if recording.original_is_gone:
+        raise original_gone(recording)
     if recording.original_blob_id is None:
         raise Conflict(
             "The recording's bytes are not here yet; a step can be run again once the upload is complete.",
@@ -92,6 +94,16 @@ async def rerun_step(
     await advance(session, recording, now)
     # After a probe the words are asked for by its end.
     await enqueue_once_for_recording(session, job_of(kind), organization_id, recording_id)
+
+
+def original_gone(recording: Recording) -> Conflict:
+    """The refusal for whatever needs an original that a rule has removed."""
+    return Conflict(
+        "A retention rule (keep originals) has removed the original of this recording. What was made of it "
+        "before, its playback and its words, is there still; nothing more can be made of it.",
+        ErrorCode.ORIGINAL_PURGED,
+        recording_id=str(recording.id),
+    )
 
 
 async def _locked(

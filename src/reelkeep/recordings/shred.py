@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from reelkeep.blobs.erase_key import erase_recording_key
 from reelkeep.blobs.models import Blob, Copy, CopyState
 from reelkeep.clock import new_id
-from reelkeep.errors import Conflict, ErrorCode
+from reelkeep.errors import Conflict
 from reelkeep.events.append import append
 from reelkeep.logs import get_logger
 from reelkeep.recordings.advance import lock_recording
-from reelkeep.recordings.models import Erased, Hold
+from reelkeep.recordings.holds import refuse_held
+from reelkeep.recordings.models import Erased
 from reelkeep.recordings.queries import get_recording
 from reelkeep.runtime import Runtime
 
@@ -49,7 +50,7 @@ async def shred_recording(
     async with runtime.database.work(organization_id) as session:
         await lock_recording(session, organization_id, recording_id)
         recording = await get_recording(session, organization_id, recording_id, deleted=True)
-        await _refuse_held(session, organization_id, recording_id)
+        await refuse_held(session, organization_id, recording_id)
         was_there = await erase_recording_key(session, organization_id, recording_id, now)
         await session.execute(
             insert(Erased)
@@ -75,21 +76,6 @@ async def shred_recording(
         [name for name in stores if name in encrypted],
         [name for name in stores if name not in encrypted],
     )
-
-
-async def _refuse_held(session: AsyncSession, organization_id: UUID, recording_id: UUID) -> None:
-    held = select(Hold.reason).where(
-        Hold.organization_id == organization_id,
-        Hold.recording_id == recording_id,
-        Hold.released_at.is_(None),
-    )
-    reason = await session.scalar(held.limit(1))
-    if reason is not None:
-        raise Conflict(
-            f"The recording is held ({reason}); nothing of it may go before that is released.",
-            ErrorCode.RECORDING_HELD,
-            recording_id=str(recording_id),
-        )
 
 
 async def _stores_with(session: AsyncSession, organization_id: UUID, recording_id: UUID) -> list[str]:

@@ -9,6 +9,7 @@ from functools import cache
 
 from reelkeep.errors import StoreUnavailable
 from reelkeep.stores.guarded_abilities import (
+    GuardedCold,
     GuardedDescriptions,
     GuardedFiles,
     GuardedGrowth,
@@ -23,6 +24,7 @@ from reelkeep.stores.protocol import (
     Grows,
     ObjectFacts,
     OpensFiles,
+    RestoresCold,
     SignsUrls,
     Store,
     TakesParts,
@@ -38,6 +40,7 @@ _ABILITIES: tuple[tuple[type, type[GuardedCalls]], ...] = (
     (TakesParts, GuardedParts),
     (Grows, GuardedGrowth),
     (CarriesFacts, GuardedDescriptions),
+    (RestoresCold, GuardedCold),
 )
 
 

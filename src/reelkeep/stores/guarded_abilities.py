@@ -9,6 +9,7 @@ from reelkeep.errors import StoreError, WrongBytes
 from reelkeep.stores.guarded_calls import GuardedCalls, Operation
 from reelkeep.stores.protocol import (
     CarriesFacts,
+    ColdFacts,
     Growing,
     Grows,
     GrowthNotes,
@@ -16,6 +17,7 @@ from reelkeep.stores.protocol import (
     OpensFiles,
     PartFacts,
     PartsUpload,
+    RestoresCold,
     SignsUrls,
     TakesParts,
     Ticket,
@@ -219,6 +221,22 @@ class GuardedDescriptions(GuardedCalls):
     async def description_of(self, key: str) -> dict[str, str]:
         """As the store inside, with further tries."""
         return await self._run("head", key, lambda _: self._carrier.description_of(key))
+
+
+class GuardedCold(GuardedCalls):
+    """The `RestoresCold` ability; both may be repeated."""
+
+    @property
+    def _cold(self) -> RestoresCold:
+        return cast(RestoresCold, self._inside)
+
+    async def ask_restore(self, key: str, days: int, tier: str) -> None:
+        """As the store inside, with further tries: what is underway is not begun again."""
+        await self._run("ask restore", key, lambda _: self._cold.ask_restore(key, days, tier))
+
+    async def cold_facts(self, key: str) -> ColdFacts:
+        """As the store inside, with further tries."""
+        return await self._run("head", key, lambda _: self._cold.cold_facts(key))
 
 
 class GuardedGrowing:

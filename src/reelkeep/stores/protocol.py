@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -231,6 +232,40 @@ class PutsUndigested(Protocol):
         storage_class: str | None = None,
     ) -> ObjectFacts:
         """As `Store.put`, but the facts have no digest, and the tag is one that no other object has."""
+        ...
+
+
+class ColdState(StrEnum):
+    """Whether an object in an archive class can be read."""
+
+    NOT_ASKED = "not_asked"
+    PENDING = "pending"
+    READY = "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class ColdFacts:
+    """How far the bringing back of an object is."""
+
+    state: ColdState
+    #: Of one that is ready: until when it can be read, where the service says so.
+    until: datetime | None = None
+
+
+@runtime_checkable
+class RestoresCold(Protocol):
+    """A store that has classes whose bytes can be read only for a while, after they were asked for."""
+
+    async def ask_restore(self, key: str, days: int, tier: str) -> None:
+        """Ask that an object can be read for so many days; asked again while it is underway, nothing happens.
+
+        `tier` is how soon, in the service's words: `Standard`, `Bulk` or `Expedited`. Raises `StoreRefused`
+        where the object is in no such class, or the service cannot do this.
+        """
+        ...
+
+    async def cold_facts(self, key: str) -> ColdFacts:
+        """How far it is, or `ObjectNotFound`."""
         ...
 
 

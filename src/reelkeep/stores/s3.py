@@ -13,10 +13,11 @@ from obstore.store import S3Store as Obstore
 
 from reelkeep.clock import Clock, SystemClock
 from reelkeep.errors import StoreRefused, StoreUnavailable
-from reelkeep.stores import s3_errors
+from reelkeep.stores import s3_errors, s3_restore
 from reelkeep.stores.keys import check_key
 from reelkeep.stores.protocol import (
     Abilities,
+    ColdFacts,
     Growing,
     GrowthNotes,
     ObjectFacts,
@@ -195,6 +196,14 @@ class S3Store:
             for name, value in headers.items()
             if name.startswith(DESCRIPTION)
         }
+
+    async def ask_restore(self, key: str, days: int, tier: str) -> None:
+        """Ask for an object in an archive class; see `RestoresCold`."""
+        await s3_restore.ask_restore(self._requests, self._full(key), days, tier)
+
+    async def cold_facts(self, key: str) -> ColdFacts:
+        """How far it is."""
+        return await s3_restore.cold_facts(self._requests, self._full(key))
 
     async def delete(self, key: str) -> None:
         """Remove an object; nothing happens where there is none."""

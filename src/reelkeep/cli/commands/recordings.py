@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from reelkeep.cli.commands.recordings_keeping import hold, purge, release
 from reelkeep.cli.commands.recordings_shred import shred
 from reelkeep.cli.export import Form, export_original, export_transcript
 from reelkeep.cli.options import Data, Json, OrganizationName, with_runtime
@@ -34,12 +35,15 @@ from reelkeep.recordings.queries import Filter
 from reelkeep.runtime import Runtime
 
 app = typer.Typer(
-    help="List, show, export, delete, restore, and run steps again.",
+    help="List, show, export, delete, restore, hold, purge, and run steps again.",
     no_args_is_help=True,
     add_completion=False,
 )
 
 app.command(name="shred")(shred)
+app.command(name="hold")(hold)
+app.command(name="release")(release)
+app.command(name="purge")(purge)
 
 RecordingId = Annotated[str, typer.Argument(metavar="ID", help="The recording's id.", show_default=False)]
 WithTranscript = Annotated[bool, typer.Option("--transcript", help="What was said, too.")]

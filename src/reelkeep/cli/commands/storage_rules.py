@@ -1,6 +1,7 @@
 """`reelkeep storage rules` and `plan`: where copies should be, and what a rule would do before it does."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,8 @@ from reelkeep.cli.output import print_facts, print_json, print_note, print_table
 from reelkeep.errors import Invalid
 from reelkeep.placement.load import InForce, in_force
 from reelkeep.placement.preview import Preview, preview
+from reelkeep.placement.retention import Ending, preview_retention
+from reelkeep.placement.rules import Kept
 from reelkeep.placement.write_rules import Written, clear_rules, list_rules, read_rules, write_rules
 from reelkeep.runtime import Runtime
 
@@ -97,11 +100,13 @@ def plan(
       reelkeep storage plan --json
     """
     text = None if file is None else _read(file)
-    found, cost = with_runtime(data, lambda runtime: _preview(runtime, text, organization))
+    found, cost, endings = with_runtime(data, lambda runtime: _preview(runtime, text, organization))
     if as_json:
-        print_json(_document(found, cost))
+        ends = {f"keep_{kept}": asdict(ending) for kept, ending in endings.items()}
+        print_json(_document(found, cost) | {"retention": ends})
         return
     _show_plan(found, cost)
+    _show_endings(endings)
 
 
 def _read(file: Path | None) -> str:
@@ -127,13 +132,14 @@ async def _scope(runtime: Runtime, organization: str | None) -> UUID | None:
 
 async def _preview(
     runtime: Runtime, text: str | None, organization: str | None
-) -> tuple[Preview, CostOfMoves | None]:
+) -> tuple[Preview, CostOfMoves | None, Mapping[Kept, Ending]]:
     known = await in_force(runtime, fresh=True)
     if text is not None:
         known = await _as_if(runtime, known, text, organization)
     found = await preview(runtime, known)
     prices = prices_of(runtime.stores)
-    return found, cost_of_moves(_moves(found), prices) if prices else None
+    cost = cost_of_moves(_moves(found), prices) if prices else None
+    return found, cost, await preview_retention(runtime, known)
 
 
 async def _as_if(runtime: Runtime, known: InForce, text: str, organization: str | None) -> InForce:
@@ -209,6 +215,17 @@ def _show_plan(found: Preview, cost: CostOfMoves | None) -> None:
     )
     if cost is None:
         print_note("No store has prices, so there is no cost; docs/storage-cost.md says how to add them.")
+
+
+def _show_endings(endings: Mapping[Kept, Ending]) -> None:
+    if not endings:
+        return
+    rows = [
+        (f"keep {kept}", f"{ending.recordings:,}", size_text(ending.bytes))
+        for kept, ending in endings.items()
+    ]
+    print_text("")
+    print_table(("REMOVED FOR GOOD BY", "RECORDINGS", "BYTES"), rows)
 
 
 def _shelf(shelf: tuple[str, str]) -> str:

@@ -21,6 +21,7 @@ def upgrade() -> None:
     _placement()
     _holds()
     _keys_and_what_tells_of_itself()
+    _retention()
     op.add_column(
         "store",
         sa.Column(
@@ -80,7 +81,7 @@ def _copies() -> None:
     op.create_index("ix_copy_degraded", "copy", ["organization_id", "id"], postgresql_where=sa.text("degraded"))
     op.create_index("ix_rendition_blob", "rendition", ["organization_id", "blob_id"])
     swept = ("organization_id", "id", "blob_id", "store", "state", "size_bytes", "storage_class", "degraded")
-    later = ("restore_state", "claim_id", "claimed_until", "remove_after", "verified_at")
+    later = ("restore_state", "restore_until", "claim_id", "claimed_until", "remove_after", "verified_at")
     _run(tenancy.sweep_statements("copy", [*swept, *later]))
     _run(tenancy.sweep_statements("blob", ["organization_id", "id", "kind", "size_bytes", "created_at"]))
 
@@ -214,6 +215,30 @@ def _keys_and_what_tells_of_itself() -> None:
     )
     for table in ("organization_storage", "erased"):
         _run(tenancy.tenant_table_statements(table))
+
+
+def _retention() -> None:
+    op.create_index(
+        "ix_copy_restoring", "copy", ["id"], postgresql_where=sa.text("restore_state is not null")
+    )
+    op.create_index("ix_recording_age", "recording", ["created_at", "id"])
+    op.create_index(
+        "ix_recording_trash",
+        "recording",
+        ["deleted_at", "id"],
+        postgresql_where=sa.text("deleted_at is not null"),
+    )
+    op.create_index(
+        "ix_recording_original_age",
+        "recording",
+        ["created_at", "id"],
+        postgresql_where=sa.text("original_blob_id is not null"),
+    )
+    _run(tenancy.sweep_statements("hold", ["organization_id", "id", "recording_id", "released_at"]))
+    op.execute(
+        f"GRANT SELECT (created_at, deleted_at, original_blob_id) ON recording TO {tenancy.SWEEP_ROLE}"
+    )
+    op.execute(f"GRANT SELECT (recording_id) ON blob TO {tenancy.SWEEP_ROLE}")
 
 
 def _of_an_organization(table: str) -> tuple[sa.Constraint, ...]:
