@@ -79,19 +79,38 @@ def test_no_two_blobs_share_a_key(
 ) -> None:
     if blob.id == second.id:
         return
-    # A host may know the ids of blobs and put them where its own ids go.
-    spoken = data.draw(st.sampled_from([str(blob.id), str(second.id), f"{blob.id}.{second.id}"]))
-    other = KeyFacts(
-        one.organization_id,
-        one.recording_id,
-        one.created_at,
-        session_id=spoken,
-        appointment_id=spoken,
-        filename=spoken,
-        metadata={"customer_id": spoken},
+    # A host may know the ids of blobs and put them where its own ids go, with what stands between.
+    spoken = st.sampled_from(["x", str(blob.id), str(second.id), f"x_{blob.id}", f"{second.id}_x", "x_x"])
+
+    def told() -> KeyFacts:
+        return KeyFacts(
+            one.organization_id,
+            one.recording_id,
+            one.created_at,
+            session_id=data.draw(spoken),
+            appointment_id=data.draw(spoken),
+            filename=data.draw(spoken),
+            metadata={"customer_id": data.draw(spoken)},
+        )
+
+    assert template.build(told(), blob) != template.build(told(), second)
+    assert template.build(one, blob) != template.build(told(), second)
+
+
+def test_what_the_rules_forbid_would_mix_blobs_up() -> None:
+    first, second = (
+        KeyedBlob(UUID(int=1), BlobKind.PEAKS, "x/y"),
+        KeyedBlob(UUID(int=2), BlobKind.PEAKS, "x/y"),
     )
-    assert template.build(one, blob) != template.build(other, second)
-    assert template.build(other, blob) != template.build(one, second)
+    loose = KeyTemplate("{organization}/{recording}/{session}_{blob}_{visit}")
+
+    def facts(session_id: str, visit_id: str) -> KeyFacts:
+        return KeyFacts(UUID(int=3), UUID(int=4), MOMENT, session_id=session_id, visit_id=visit_id)
+
+    one = loose.build(facts("x", f"y_{second.id}_z"), first)
+    assert one == loose.build(facts(f"x_{first.id}_y", "z"), second)
+    with pytest.raises(Invalid, match="could be taken for it"):
+        KeyTemplate.parse(loose.text)
 
 
 @given(ids, ids, ids)
