@@ -30,6 +30,7 @@ async def test_an_administrator_sees_what_lies_where(chromium: Browser, server: 
         await expect(stores).to_have_count(1)
         await expect(stores.get_by_role("heading", name="local")).to_be_visible()
         await expect(stores).to_contain_text(re.compile(r"[\d.]+ \wB in \d+ copies"))
+        await expect(stores).to_contain_text("Folder on the server · Takes new recordings")
         await expect(page.get_by_role("region", name="Space")).to_contain_text("No limit is set.")
         await expect(page.get_by_role("region", name="Cost")).to_contain_text("no prices")
         await expect(page.get_by_role("region", name="Copies")).to_contain_text("missing or damaged")
@@ -132,6 +133,8 @@ async def test_axe_finds_nothing_where_copies_are_lost_and_space_runs_out(
         await page.route("**/api/v1/storage/copies", lambda route: route.fulfill(json=states))
         await page.goto(f"{server.url}/admin/storage")
         await expect(page.get_by_role("region", name="Copies")).to_contain_text("1 copy damaged")
+        # The server knows no such store: what lies only there cannot be reached.
+        await expect(page.get_by_role("region", name="Stores")).to_contain_text("Not configured any more")
         await expect(page.get_by_role("region", name="Cost")).to_contain_text("€1.76 a month")
         assert await findings(page) == []
         sideways = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth")

@@ -432,6 +432,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/recordings/{recording_id}/hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Place
+         * @description Hold the recording: no rule and nobody removes anything of it for good until that is released.
+         */
+        post: operations["place_api_v1_recordings__recording_id__hold_post"];
+        /**
+         * Release
+         * @description Release the recording's holds; what a rule says of it counts again.
+         */
+        delete: operations["release_api_v1_recordings__recording_id__hold_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{recording_id}/restore-media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask
+         * @description Ask for what of the recording lies in an archive class alone; `media_state` tells how far it is.
+         *
+         *     Takes hours. Asked again meanwhile, or where nothing is archived, it changes nothing.
+         */
+        post: operations["ask_api_v1_recordings__recording_id__restore_media_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/recordings/{recording_id}/download-url": {
         parameters: {
             query?: never;
@@ -575,6 +621,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/storage/info": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Info
+         * @description The configured stores, and which of them takes new bytes.
+         */
+        get: operations["info_api_v1_storage_info_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audio/storage-info": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Audio Storage Info
+         * @description Where recordings are kept, in few words: for programs written against an older interface.
+         */
+        get: operations["audio_storage_info_audio_storage_info_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/storage/usage": {
         parameters: {
             query?: never;
@@ -607,6 +693,26 @@ export interface paths {
          * @description How the organization's copies are: missing or damaged, on their way, and when they were verified.
          */
         get: operations["copies_api_v1_storage_copies_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/backups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show
+         * @description How the backups stand, and the newest of them.
+         */
+        get: operations["show_api_v1_backups_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -840,6 +946,100 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AudioStorageInfoOut
+         * @description Where recordings are kept, in few words.
+         */
+        AudioStorageInfoOut: {
+            /**
+             * Storage Type
+             * @description local or s3.
+             */
+            storage_type: string;
+            /**
+             * Local Path
+             * @description Null for those who may not see how storage is set up.
+             */
+            local_path: string | null;
+            /** S3 Bucket */
+            s3_bucket: string | null;
+            /** S3 Enabled */
+            s3_enabled: boolean;
+        };
+        /**
+         * BackupOut
+         * @description One backup.
+         */
+        BackupOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * State
+             * @description `running`, `whole`, `failed`, or `removed` by the rule.
+             */
+            state: string;
+            /**
+             * With Blobs
+             * @description It has the bytes of recordings too.
+             */
+            with_blobs: boolean;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Finished At */
+            finished_at: string | null;
+            /** Size Bytes */
+            size_bytes: number | null;
+            /**
+             * Blobs
+             * @description Blobs that must exist at that point.
+             */
+            blobs: number | null;
+            /**
+             * Blobs Missing
+             * @description Blobs that no store could give.
+             */
+            blobs_missing: number | null;
+            /** Error Code */
+            error_code: string | null;
+            /** Error Message */
+            error_message: string | null;
+            /**
+             * Drilled At
+             * @description When it was last restored and found good.
+             */
+            drilled_at: string | null;
+            /** Drill */
+            drill: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * BackupsOut
+         * @description How the backups stand.
+         */
+        BackupsOut: {
+            /** Is Scheduled */
+            is_scheduled: boolean;
+            /**
+             * Problem
+             * @description What somebody should know; null: all is well.
+             */
+            problem: string | null;
+            /** Fix */
+            fix: string | null;
+            /** Last Whole At */
+            last_whole_at: string | null;
+            /** Last Drilled At */
+            last_drilled_at: string | null;
+            /** Items */
+            items: components["schemas"]["BackupOut"][];
+        };
+        /**
          * CheckOut
          * @description One thing that was looked at.
          */
@@ -848,6 +1048,12 @@ export interface components {
             name: string;
             /** Ok */
             ok: boolean;
+            /**
+             * Needed
+             * @description Whether the server cannot do its work while this is not ok.
+             * @default true
+             */
+            needed: boolean;
             /** Message */
             message: string;
             /** Fix */
@@ -1015,6 +1221,35 @@ export interface components {
              * @description Its place in the session; without one, the next.
              */
             part_number?: number | null;
+        };
+        /**
+         * HoldIn
+         * @description Why a recording may not be removed.
+         */
+        HoldIn: {
+            /**
+             * Reason
+             * @example Case 2026-117
+             */
+            reason: string;
+        };
+        /**
+         * HoldOut
+         * @description Something that forbids removing a recording.
+         */
+        HoldOut: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
         };
         /**
          * InfoOut
@@ -1295,6 +1530,12 @@ export interface components {
          */
         MediaKind: "original" | "playback";
         /**
+         * MediaState
+         * @description What can be had of a blob.
+         * @enum {string}
+         */
+        MediaState: "available" | "archived" | "restoring" | "missing";
+        /**
          * MoveOut
          * @description A store that is being left for another.
          */
@@ -1453,6 +1694,12 @@ export interface components {
         ReadyOut: {
             /** Ready */
             ready: boolean;
+            /**
+             * Degraded
+             * @description It does its work, and somebody should look at a check.
+             * @default false
+             */
+            degraded: boolean;
             /** Checks */
             checks: components["schemas"]["CheckOut"][];
         };
@@ -1572,6 +1819,31 @@ export interface components {
             transcript_ready: boolean;
             /** Warnings */
             warnings: string[];
+            /**
+             * Held
+             * @description A hold forbids removing anything of it for good.
+             */
+            held: boolean;
+            /**
+             * Holds
+             * @description Those in force, the oldest first.
+             */
+            holds: components["schemas"]["HoldOut"][];
+            /**
+             * Original Removed
+             * @description A retention rule has removed the original; what was made of it before is there.
+             */
+            original_removed: boolean;
+            /**
+             * Media Kept
+             * @description False: it was analysed while storage was disabled, and its sound is not kept.
+             * @default true
+             */
+            media_kept: boolean;
+            /** @description Whether what is played can be read: `archived` has to be asked for (restore-media) and takes hours, `restoring` was asked for, `missing` no store has. Null: nothing was uploaded yet. */
+            media_state: components["schemas"]["MediaState"] | null;
+            /** @description The same of the original. */
+            original_state: components["schemas"]["MediaState"] | null;
             /** Steps */
             steps: components["schemas"]["StepOut"][];
         };
@@ -1709,6 +1981,23 @@ export interface components {
             engine?: string | null;
             /** Language */
             language?: string | null;
+        };
+        /**
+         * RestoreMediaIn
+         * @description For how long, and how soon.
+         */
+        RestoreMediaIn: {
+            /**
+             * Days
+             * @description Days for which it can be read.
+             * @default 7
+             */
+            days: number;
+            /**
+             * @description How soon; what that costs is the service's.
+             * @default Standard
+             */
+            tier: components["schemas"]["Tier"];
         };
         /**
          * RetryFetchIn
@@ -2064,6 +2353,21 @@ export interface components {
             finished_at: string | null;
         };
         /**
+         * StorageInfoOut
+         * @description The configured stores, and which of them takes new bytes.
+         */
+        StorageInfoOut: {
+            /** Primary */
+            primary: string;
+            /**
+             * Fallback
+             * @description Takes new bytes while the primary one is away.
+             */
+            fallback: string | null;
+            /** Stores */
+            stores: components["schemas"]["StoreOut"][];
+        };
+        /**
          * StorageUsageOut
          * @description What one organization keeps, what of its quota that is, and what it costs.
          */
@@ -2106,6 +2410,62 @@ export interface components {
             quota_bytes: number | null;
         };
         /**
+         * StoreOut
+         * @description One configured store.
+         */
+        StoreOut: {
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @description local or s3.
+             */
+            kind: string;
+            /**
+             * Service
+             * @description For s3: aws, r2, wasabi, minio, ceph, backblaze or other.
+             */
+            service: string | null;
+            /** Bucket */
+            bucket: string;
+            /** Region */
+            region: string | null;
+            /**
+             * Endpoint Url
+             * @description Null: a folder, or Amazon's own for the region.
+             */
+            endpoint_url: string | null;
+            /** Prefix */
+            prefix: string;
+            /**
+             * Shared
+             * @description Every process of the installation sees the same bytes.
+             */
+            shared: boolean;
+            /**
+             * Encryption
+             * @description The store's own: none, AES256 or aws:kms.
+             */
+            encryption: string;
+            /** Storage Classes */
+            storage_classes: string[];
+            /**
+             * Cold Classes
+             * @description Have to be asked back before they can be read.
+             */
+            cold_classes: string[];
+            /**
+             * Takes Forms
+             * @description False: `post` tickets are presigned PUTs there.
+             */
+            takes_forms: boolean;
+            /**
+             * Cdn
+             * @description Downloads come from a CDN in front of it.
+             */
+            cdn: boolean;
+        };
+        /**
          * StoredOut
          * @description What lies in one class of one store.
          */
@@ -2127,6 +2487,12 @@ export interface components {
              */
             cost_per_month: string | null;
         };
+        /**
+         * Tier
+         * @description How soon, in the words of S3; what each takes and costs is the service's.
+         * @enum {string}
+         */
+        Tier: "Standard" | "Bulk" | "Expedited";
         /**
          * TokenOut
          * @description A bearer token for the API.
@@ -3434,6 +3800,137 @@ export interface operations {
             };
         };
     };
+    place_api_v1_recordings__recording_id__hold_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingDetailOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    release_api_v1_recordings__recording_id__hold_delete: {
+        parameters: {
+            query?: {
+                /** @description Only this one; else all that it has. */
+                hold_id?: string | null;
+            };
+            header?: never;
+            path: {
+                recording_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingDetailOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    ask_api_v1_recordings__recording_id__restore_media_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recording_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RestoreMediaIn"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingDetailOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     download_url_api_v1_recordings__recording_id__download_url_get: {
         parameters: {
             query?: {
@@ -3764,6 +4261,82 @@ export interface operations {
             };
         };
     };
+    info_api_v1_storage_info_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorageInfoOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    audio_storage_info_audio_storage_info_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AudioStorageInfoOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     usage_api_v1_storage_usage_get: {
         parameters: {
             query?: never;
@@ -3818,6 +4391,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CopyStatesOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    show_api_v1_backups_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupsOut"];
                 };
             };
             /** @description Client Error */

@@ -17,5 +17,6 @@ export type Segment = Schemas['SegmentOut'];
 export type Word = Schemas['WordOut'];
 export type Engines = Schemas['EnginesOut'];
 export type StorageUsage = Schemas['StorageUsageOut'];
+export type StorageInfo = Schemas['StorageInfoOut'];
 export type CopyStates = Schemas['CopyStatesOut'];
 export type Ticket = Schemas['InitiateOut'];

@@ -10,13 +10,13 @@ import { RecorderView } from '@/record/RecorderView';
 import { UnsentCard } from '@/record/UnsentCard';
 import { RecordingView } from '@/recording/RecordingView';
 import { UploadRow } from '@/shell/UploadRow';
-import { copiesQuery, usageQuery } from '@/storage/queries';
+import { copiesQuery, infoQuery, usageQuery } from '@/storage/queries';
 import { StorageView } from '@/storage/StorageView';
 import { notTaken, uploadOf } from '@/uploads/state';
 
 import * as fixtures from './fixtures';
 import { FOUND, HELD, held, RECORDER, still } from './recorder';
-import { STORAGE } from './storage';
+import { INFO, STORAGE } from './storage';
 
 const away = new ApiError('The database does not answer. Try again in a minute.', 'DATABASE_UNAVAILABLE', 503);
 const SENTENCES = [
@@ -64,7 +64,10 @@ function withRecording(recording: RecordingDetail): QueryClient {
 function withStorage(usage?: StorageUsage, copies?: CopyStates, old = false): QueryClient {
   const client = memory();
   if (usage) client.setQueryData(usageQuery.queryKey, usage);
-  if (copies) client.setQueryData(copiesQuery.queryKey, copies);
+  if (copies) {
+    client.setQueryData(copiesQuery.queryKey, copies);
+    client.setQueryData(infoQuery.queryKey, INFO);
+  }
   const failed = { status: 'error' as const, error: away };
   for (const { queryKey } of [...(usage && !old ? [] : [usageQuery]), ...(copies && !old ? [] : [copiesQuery])]) {
     client.getQueryCache().build(client, { queryKey }).setState(failed);

@@ -78,6 +78,8 @@ export function recording(change: Partial<RecordingDetail> = {}): RecordingDetai
     original_filename: 'rex.m4a',
     mime_type: 'audio/mp4',
     client_encrypted: false,
+    held: false,
+    holds: [],
     file_size_bytes: 4_200_000,
     duration_seconds: 1864,
     processing_error: null,

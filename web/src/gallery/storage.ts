@@ -1,5 +1,5 @@
 /** Storage in every state, for the gallery alone. */
-import type { CopyStates, StorageUsage } from '@/api/types';
+import type { CopyStates, StorageInfo, StorageUsage } from '@/api/types';
 
 const GB = 1_000_000_000;
 const NOW = new Date(Date.now() - 3 * 3_600_000).toISOString();
@@ -28,6 +28,29 @@ const copies: CopyStates = {
   verified_longest_ago: '2026-10-28T02:40:00Z',
   has_unverified: false,
   moves: [],
+};
+
+const spec = {
+  kind: 's3',
+  service: 'aws',
+  bucket: 'hill-street-recordings',
+  region: 'eu-central-1',
+  endpoint_url: null,
+  prefix: '',
+  shared: true,
+  encryption: 'AES256',
+  storage_classes: ['STANDARD', 'GLACIER_IR'],
+  cold_classes: [],
+  takes_forms: true,
+  cdn: false,
+};
+const folder = { ...spec, name: 'local', kind: 'local', service: null, bucket: 'local', region: null, encryption: 'none' };
+
+/** `archive` holds bytes and is not among them. */
+export const INFO: StorageInfo = {
+  primary: 's3-eu',
+  fallback: 'local',
+  stores: [folder, { ...spec, name: 's3-eu' }, { ...spec, name: 'second', bucket: 'second' }],
 };
 
 export const STORAGE: readonly [string, StorageUsage, CopyStates][] = [

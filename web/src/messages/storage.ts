@@ -21,6 +21,12 @@ export const storage = {
   perMonth: (money: string) => `${money} a month`,
   noPrices: 'No prices',
 
+  holdsNothing: 'Holds nothing yet',
+  folder: 'Folder on the server',
+  bucket: (bucket: string, region: string | null) => (region ? `Bucket ${bucket}, ${region}` : `Bucket ${bucket}`),
+  primary: 'Takes new recordings',
+  fallback: 'Takes them while the first one is away',
+  forgotten: 'Not configured any more: what lies only here cannot be reached. The operator must configure it again.',
   moving: (target: string | null, left: number, paused: boolean) =>
     `${target === null ? 'Being emptied' : `Being moved to ${target}`}${paused ? ', paused' : ''}; ${copies(left)} left`,
   moved: (target: string | null) =>

@@ -11,7 +11,7 @@ import { Progress, Skeleton } from '@/ui/shell';
 
 import { CopiesTile } from './CopiesTile';
 import { Command } from './Command';
-import { copiesQuery, usageQuery } from './queries';
+import { copiesQuery, infoQuery, usageQuery } from './queries';
 import styles from './Storage.module.css';
 import { StoreList } from './StoreList';
 import { fullness } from './stores';
@@ -21,6 +21,7 @@ const NEARLY = 0.9;
 export function StorageView() {
   const usage = useQuery(usageQuery);
   const states = useQuery(copiesQuery);
+  const info = useQuery(infoQuery);
   const nothing = usage.data?.stores.length === 0 && usage.data.bytes_reserved === 0;
   const title = usage.data ? t.storage.stale(dateAndTime(new Date(usage.dataUpdatedAt).toISOString())) : t.storage.failed;
   return (
@@ -40,7 +41,7 @@ export function StorageView() {
             <CopiesTile states={states} />
             <Cost usage={usage.data} />
           </div>
-          <StoreList usage={usage.data} states={states.data} />
+          <StoreList usage={usage.data} states={states.data} info={info.data} />
         </>
       )}
     </div>

@@ -1,4 +1,4 @@
-import type { CopyStates, StorageUsage } from '@/api/types';
+import type { CopyStates, StorageInfo, StorageUsage } from '@/api/types';
 import { fileSize } from '@/format/bytes';
 import { money } from '@/format/money';
 import { t } from '@/messages';
@@ -9,16 +9,17 @@ import { storesOf, type StateName, type StoreTold } from './stores';
 interface Props {
   usage: StorageUsage;
   states: CopyStates | undefined;
+  info: StorageInfo | undefined;
 }
 
 const WORDS: readonly StateName[] = ['missing', 'damaged', 'making', 'deleting'];
 
-export function StoreList({ usage, states }: Props) {
+export function StoreList({ usage, states, info }: Props) {
   return (
     <section aria-labelledby="storage-stores" className={styles['stores']}>
       <h2 id="storage-stores">{t.storage.stores}</h2>
       <ul className={styles['rows']}>
-        {storesOf(usage, states).map((store) => (
+        {storesOf(usage, states, info).map((store) => (
           <StoreRow key={store.name} store={store} currency={usage.currency} />
         ))}
       </ul>
@@ -34,15 +35,24 @@ function StoreRow({ store, currency }: { store: StoreTold; currency: string | nu
         <h3>
           <bdi>{store.name}</bdi>
         </h3>
-        <span className="figures">{t.storage.kept(fileSize(store.bytes), store.copies)}</span>
-        <span className={styles['price']}>{price(store.costPerMonth, currency)}</span>
+        {store.copies > 0 ? (
+          <>
+            <span className="figures">{t.storage.kept(fileSize(store.bytes), store.copies)}</span>
+            <span className={styles['price']}>{price(store.costPerMonth, currency)}</span>
+          </>
+        ) : (
+          <span className="muted">{t.storage.holdsNothing}</span>
+        )}
       </div>
-      <div className={styles['share']}>
-        <div className={styles['bar']} aria-hidden>
-          <div style={{ inlineSize: `${percent}%` }} />
+      <About store={store} />
+      {store.bytes > 0 && (
+        <div className={styles['share']}>
+          <div className={styles['bar']} aria-hidden>
+            <div style={{ inlineSize: `${percent}%` }} />
+          </div>
+          <span className={styles['note']}>{t.storage.share(percent)}</span>
         </div>
-        <span className={styles['note']}>{t.storage.share(percent)}</span>
-      </div>
+      )}
       {store.move && <p>{move(store)}</p>}
       {store.classes.length > 1 && <Classes store={store} currency={currency} />}
       {WORDS.filter((state) => store[state] > 0).map((state) => (
@@ -51,6 +61,21 @@ function StoreRow({ store, currency }: { store: StoreTold; currency: string | nu
         </p>
       ))}
     </li>
+  );
+}
+
+/** What it is and what it is for. */
+function About({ store }: { store: StoreTold }) {
+  const said = [
+    store.spec && (store.spec.kind === 'local' ? t.storage.folder : t.storage.bucket(store.spec.bucket, store.spec.region)),
+    store.isPrimary && t.storage.primary,
+    store.isFallback && t.storage.fallback,
+  ].filter((one) => typeof one === 'string');
+  return (
+    <>
+      {said.length > 0 && <p className={styles['note']}>{said.join(' · ')}</p>}
+      {store.forgotten && <p className={styles['warn']}>{t.storage.forgotten}</p>}
+    </>
   );
 }
 

@@ -10,6 +10,12 @@ export const usageQuery = queryOptions({
   refetchInterval: EVERY_MS,
 });
 
+export const infoQuery = queryOptions({
+  queryKey: ['storage', 'info'],
+  queryFn: ({ signal }) => bodyOf(api.GET('/api/v1/storage/info', { signal })),
+  staleTime: 5 * 60_000,
+});
+
 export const copiesQuery = queryOptions({
   queryKey: ['storage', 'copies'],
   queryFn: ({ signal }) => bodyOf(api.GET('/api/v1/storage/copies', { signal })),

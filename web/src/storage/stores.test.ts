@@ -33,13 +33,13 @@ const states: CopyStates = {
 
 describe('storesOf', () => {
   it('adds up the classes of a store, the fullest first', () => {
-    const [first, second] = storesOf(usage, undefined);
+    const [first, second] = storesOf(usage, undefined, undefined);
     expect(first).toMatchObject({ name: 's3', bytes: 300, copies: 6, share: 0.75, costPerMonth: 1.5 });
     expect(second).toMatchObject({ name: 'local', costPerMonth: null });
   });
 
   it('tells of a store that only has copies on their way', () => {
-    const told = storesOf(usage, states);
+    const told = storesOf(usage, states, undefined);
     expect(told.map((one) => [one.name, one.missing, one.making])).toEqual([
       ['s3', 3, 0],
       ['local', 0, 0],
@@ -48,9 +48,35 @@ describe('storesOf', () => {
   });
 });
 
+describe('what is configured', () => {
+  it('is told of a store that holds nothing yet, and missed where bytes lie in one that is gone', () => {
+    const spec = {
+      kind: 's3',
+      service: 'ceph',
+      bucket: 'b',
+      region: 'eu',
+      endpoint_url: null,
+      prefix: '',
+      shared: true,
+      encryption: 'none',
+      storage_classes: [],
+      cold_classes: [],
+      takes_forms: true,
+      cdn: false,
+    };
+    const stores = ['s3', 'new'].map((name) => ({ ...spec, name }));
+    const told = storesOf(usage, undefined, { primary: 'new', fallback: 's3', stores });
+    expect(told.map((one) => [one.name, one.isPrimary, one.isFallback, one.forgotten])).toEqual([
+      ['s3', false, true, false],
+      ['local', false, false, true],
+      ['new', true, false, false],
+    ]);
+  });
+});
+
 describe('a move', () => {
   it('is told at the store that is being left', () => {
-    const told = storesOf(usage, states);
+    const told = storesOf(usage, states, undefined);
     expect(told.map((one) => [one.name, one.move?.target])).toEqual([
       ['s3', undefined],
       ['local', 's3'],

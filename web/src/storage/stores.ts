@@ -1,5 +1,5 @@
 /** What is told of each store, put together. */
-import type { CopyStates, StorageUsage } from '@/api/types';
+import type { CopyStates, StorageInfo, StorageUsage } from '@/api/types';
 
 export interface StoreTold {
   name: string;
@@ -14,6 +14,12 @@ export interface StoreTold {
   damaged: number;
   making: number;
   deleting: number;
+  /** How it is configured; undefined where that is not known. */
+  spec: StorageInfo['stores'][number] | undefined;
+  /** It holds bytes, and nothing says any more how to reach them. */
+  forgotten: boolean;
+  isPrimary: boolean;
+  isFallback: boolean;
   /** Where its copies go, if it is being left. */
   move: CopyStates['moves'][number] | undefined;
 }
@@ -25,9 +31,16 @@ const inState = (states: CopyStates | undefined, store: string, state: StateName
     .filter((one) => one.store === store && one.state === state)
     .reduce((sum, one) => sum + one.copies, 0) ?? 0;
 
-/** One entry a store, the fullest first; a store that only lacks copies is told too. */
-export function storesOf(usage: StorageUsage, states: CopyStates | undefined): StoreTold[] {
-  const names = new Set([...usage.stores, ...(states?.unsettled ?? [])].map((one) => one.store));
+/** One entry a store, the fullest first; a store that only lacks copies, or holds none yet, is told too. */
+export function storesOf(
+  usage: StorageUsage,
+  states: CopyStates | undefined,
+  info: StorageInfo | undefined,
+): StoreTold[] {
+  const names = new Set([
+    ...[...usage.stores, ...(states?.unsettled ?? [])].map((one) => one.store),
+    ...(info?.stores ?? []).map((one) => one.name),
+  ]);
   const told = [...names].map((name) => {
     const classes = usage.stores.filter((one) => one.store === name);
     const bytes = classes.reduce((sum, one) => sum + one.bytes, 0);
@@ -44,6 +57,10 @@ export function storesOf(usage: StorageUsage, states: CopyStates | undefined): S
       damaged: inState(states, name, 'damaged'),
       making: inState(states, name, 'making'),
       deleting: inState(states, name, 'deleting'),
+      spec: info?.stores.find((one) => one.name === name),
+      forgotten: info !== undefined && !info.stores.some((one) => one.name === name),
+      isPrimary: info?.primary === name,
+      isFallback: info?.fallback === name,
       move: states?.moves.find((one) => one.source === name),
     };
   });
