@@ -1,3 +1,4 @@
+# tidy: long, because every setting stands in one place, each with its meaning
 """Every setting, where it is defined: its name, unit, default and meaning.
 
 Values come from, first wins: flags (arguments of `load_settings`), the environment, a `.env` file in the

@@ -9,6 +9,11 @@ from typing import Literal
 
 ServiceName = Literal["aws", "r2", "wasabi", "minio", "ceph", "backblaze", "other"]
 
+#: What `reelkeep storage provision` gives a bucket.
+BucketStep = Literal[
+    "public_access", "acl", "policy", "encryption", "versioning", "lifecycle", "cors", "access_logs"
+]
+
 _AWS_CLASSES = (
     "STANDARD",
     "STANDARD_IA",
@@ -34,6 +39,8 @@ class Service:
     restores: bool = False
     storage_classes: tuple[str, ...] = ()
     cold_classes: tuple[str, ...] = ()
+    #: What a bucket cannot be given there.
+    lacks: tuple[BucketStep, ...] = ()
 
 
 SERVICES: dict[str, Service] = {
@@ -45,10 +52,20 @@ SERVICES: dict[str, Service] = {
         storage_classes=_AWS_CLASSES,
         cold_classes=("GLACIER", "DEEP_ARCHIVE"),
     ),
-    "r2": Service(region="auto", post_policy=False, storage_classes=("STANDARD", "STANDARD_IA")),
+    "r2": Service(
+        region="auto",
+        post_policy=False,
+        storage_classes=("STANDARD", "STANDARD_IA"),
+        lacks=("public_access", "acl", "policy", "encryption", "versioning", "access_logs"),
+    ),
     "wasabi": Service(conditional_writes=False, checksums=False),
-    "minio": Service(region="us-east-1"),
-    "ceph": Service(region="us-east-1", conditional_writes=False),
-    "backblaze": Service(post_policy=False, checksums=False, conditional_writes=False),
-    "other": Service(region="us-east-1", checksums=True),
+    "minio": Service(region="us-east-1", lacks=("public_access", "cors", "access_logs")),
+    "ceph": Service(region="us-east-1", checksums=False, lacks=("public_access", "encryption")),
+    "backblaze": Service(
+        post_policy=False,
+        checksums=False,
+        conditional_writes=False,
+        lacks=("public_access", "policy"),
+    ),
+    "other": Service(region="us-east-1"),
 }

@@ -28,8 +28,8 @@ _CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-
 async def get_object(request: WireRequest) -> None:
     """GetObject and HeadObject."""
     exchange = request.exchange
-    if request.acceleration is not None and _may_be_handed_on(exchange):
-        await _hand_on(request, request.acceleration)
+    acceleration = request.acceleration
+    if acceleration is not None and _may_be_handed_on(exchange) and await _hand_on(request, acceleration):
         return
     async with request.store.reader(request.key) as reader:
         facts = reader.facts
@@ -60,12 +60,17 @@ def _may_be_handed_on(exchange: Exchange) -> bool:
     return asked is None or _RANGE.fullmatch(asked.strip()) is not None
 
 
-async def _hand_on(request: WireRequest, acceleration: Acceleration) -> None:
-    """Let the server in front send the file, ranges included."""
+async def _hand_on(request: WireRequest, acceleration: Acceleration) -> bool:
+    """Let the server in front send the file, ranges included; False where it cannot reach it."""
     facts, path = await request.store.file_of(request.key)
-    _range(request.exchange, facts)  # one that cannot be met is refused in S3's words
+    if not acceleration.reaches(path):
+        return False
+    # One that cannot be met is refused in S3's words.
+    start, end = _range(request.exchange, facts) or (0, facts.size_bytes)
+    request.exchange.bytes_out += end - start
     headers = _headers(request.exchange, facts)
     await request.exchange.answer(200, {**headers, acceleration.header: acceleration.value_for(path)})
+    return True
 
 
 def _headers(exchange: Exchange, facts: ObjectFacts) -> dict[str, str]:

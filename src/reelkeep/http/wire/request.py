@@ -20,6 +20,10 @@ class Acceleration:
     #: What nginx knows that folder as; None where the header carries the file's own path.
     location: str | None
 
+    def reaches(self, path: Path) -> bool:
+        """Whether the server in front may send this file: stores may have folders of their own elsewhere."""
+        return path.is_relative_to(self.root)
+
     def value_for(self, path: Path) -> str:
         """What the header says for a file."""
         return str(path) if self.location is None else f"{self.location}/{path.relative_to(self.root)}"
