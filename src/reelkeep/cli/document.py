@@ -37,9 +37,15 @@ def render() -> str:
 
 def _parts(path: str, command: Command) -> Iterator[str]:
     if isinstance(command, TyperGroup):
+        if command.invoke_without_command:
+            yield from _section(path, command)
         for name, inner in command.commands.items():
             yield from _parts(f"{path} {name}", inner)
         return
+    yield from _section(path, command)
+
+
+def _section(path: str, command: Command) -> Iterator[str]:
     yield f"\n## {path}\n\n{_text(command.help or '')}\n\n"
     context = Context(command, info_name=path)
     yield f"```text\n{' '.join([path, *command.collect_usage_pieces(context)])}\n```\n\n"

@@ -22,10 +22,7 @@ from reelkeep.cli.output import age_text, print_facts, print_json, print_note, p
 from reelkeep.clock import SystemClock
 from reelkeep.runtime import Runtime
 
-app = typer.Typer(
-    help="Back up the database and the list of blobs, encrypted; list and prove backups.",
-    add_completion=False,
-)
+app = typer.Typer(add_completion=False)
 T = TypeVar("T")
 SAMPLE = 20
 
