@@ -160,6 +160,9 @@ def _holds() -> None:
 
 
 def _keys_and_what_tells_of_itself() -> None:
+    op.alter_column(
+        "upload", "seal_attempts", comment="keys where a seal may have put bytes in place, and lost"
+    )
     op.add_column(
         "blob",
         sa.Column(
