@@ -9,6 +9,8 @@ import typer
 from reelkeep.blobs.access_keys import create_access_key, list_access_keys, revoke_access_key
 from reelkeep.cli.commands.storage_check import check
 from reelkeep.cli.commands.storage_encryption import encryption
+from reelkeep.cli.commands.storage_import import import_recordings
+from reelkeep.cli.commands.storage_layout import layout
 from reelkeep.cli.commands.storage_moves import drain, migrate
 from reelkeep.cli.commands.storage_rules import plan, rules
 from reelkeep.cli.commands.storage_usage import usage
@@ -29,6 +31,8 @@ app.command(name="plan")(plan)
 app.command(name="migrate")(migrate)
 app.command(name="drain")(drain)
 app.command(name="check")(check)
+app.add_typer(layout, name="layout")
+app.command(name="import")(import_recordings)
 
 
 @keys.command()
