@@ -152,7 +152,10 @@ async def _as_if(runtime: Runtime, known: InForce, text: str, organization: str 
 
 
 def _moves(found: Preview) -> list[Move]:
-    made = [Move(None, shelf, one.copies, one.bytes) for shelf, one in found.made.items()]
+    made = [
+        Move(source, target, one.copies, one.bytes, keeps_source=True)
+        for (source, target), one in found.carried.items()
+    ]
     gone = [Move(shelf, None, one.copies, one.bytes) for shelf, one in found.let_go.items()]
     other = [
         Move((store, before), (store, after), one.copies, one.bytes)
