@@ -60,7 +60,13 @@ SERVICES: dict[str, Service] = {
     ),
     "wasabi": Service(conditional_writes=False, checksums=False),
     "minio": Service(region="us-east-1", lacks=("public_access", "cors", "access_logs")),
-    "ceph": Service(region="us-east-1", checksums=False, lacks=("public_access", "encryption")),
+    "ceph": Service(
+        region="us-east-1",
+        checksums=False,
+        # In buckets with versions (16.2) a second writer is not refused.
+        conditional_writes=False,
+        lacks=("public_access", "encryption"),
+    ),
     "backblaze": Service(
         post_policy=False,
         checksums=False,
