@@ -10,6 +10,10 @@ export const renameRecording = (id: string, title: string | null) =>
 export const restoreRecording = (id: string) =>
   bodyOf(api.POST('/api/v1/recordings/{recording_id}/restore', at(id)));
 
+/** Ask for what of it lies in an archive alone; that takes hours. */
+export const askForMedia = (id: string) =>
+  bodyOf(api.POST('/api/v1/recordings/{recording_id}/restore-media', at(id)));
+
 export async function trashRecording(id: string): Promise<void> {
   await api.DELETE('/api/v1/recordings/{recording_id}', at(id));
 }

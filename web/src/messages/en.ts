@@ -229,6 +229,23 @@ export const en = {
     notHere: 'Not here, or not yours to see',
     notHereText: 'The recording may have been removed, or it belongs to others. Check the address, or ask whoever sent it.',
     inTrash: 'This recording is in the trash.',
+    held: 'Held: nothing of it can be removed for good.',
+    away: {
+      sound: {
+        archived: 'The sound is in the archive. Bringing it back takes hours; what was said is here meanwhile.',
+        restoring: 'The sound is being brought back from the archive. That takes hours; come back later.',
+        missing: 'The sound is missing: no store has it. Tell whoever runs Reelkeep.',
+      },
+      original: {
+        archived: 'The original file is in the archive. The sound plays all the same.',
+        restoring: 'The original file is being brought back from the archive. That takes hours.',
+        missing: 'The original file is missing: no store has it. The sound plays all the same.',
+      },
+      originalRemoved: 'The original file was removed by a retention rule. Sound and words are kept.',
+      ask: 'Bring it back',
+      asked: 'Asked for. It takes hours until it can be played.',
+      askFailed: 'It could not be asked for',
+    },
     restore: 'Restore',
     loadFailed: 'The recording could not be loaded',
     transcriptFailed: 'The transcript could not be loaded',

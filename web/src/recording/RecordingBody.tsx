@@ -17,6 +17,7 @@ import { KeysHelp } from './KeysHelp';
 import { PlayerBar } from './PlayerBar';
 import styles from './Recording.module.css';
 import { BackLink, Summary } from './RecordingView';
+import { SoundAway } from './SoundAway';
 import { Title } from './Title';
 import { TranscriptPanel } from './TranscriptPanel';
 import { useKeys } from './useKeys';
@@ -64,7 +65,7 @@ export function RecordingBody({ recording, at, children }: Props) {
           <DownloadMenu
             id={recording.id}
             transcriptReady={recording.transcript_ready}
-            originalReady={recording.uploaded_at !== null}
+            originalReady={recording.uploaded_at !== null && !recording.original_removed}
           />
           <span className={styles['sheetButton']}>
             <IconButton icon={PanelRight} label={t.recording.details} onClick={() => setSheet(true)} size={44} />
@@ -76,6 +77,8 @@ export function RecordingBody({ recording, at, children }: Props) {
       </header>
       {children}
       {recording.is_deleted && <InTrash recording={recording} />}
+      {recording.held && <p className={styles['partial']}>{t.recording.held}</p>}
+      <SoundAway recording={recording} />
       {(ready || recording.duration_seconds !== null) && (
         <PlayerBar
           recording={recording}
