@@ -105,7 +105,9 @@ def test_secrets_do_not_show_in_the_settings_printed() -> None:
 
 def test_every_field_that_may_hold_a_secret_is_one() -> None:
     secretish = {
-        n for n in Settings.model_fields if any(w in n for w in ("secret", "password", "database_url"))
+        n
+        for n in Settings.model_fields
+        if any(w in n for w in ("secret", "password", "database_url", "encryption_keys"))
     }
     assert {name for name in Settings.model_fields if is_secret(name)} == secretish
 

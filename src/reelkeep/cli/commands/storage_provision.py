@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from botocore.exceptions import BotoCoreError
 
+from reelkeep.cli.checks import bucket
+from reelkeep.cli.checks.bucket_documents import least_policy
 from reelkeep.cli.checks.finding import Finding, State
 from reelkeep.cli.options import Data, Json, read_settings
 from reelkeep.cli.outcome import Exit
@@ -61,9 +64,6 @@ def provision(
     settings = read_settings(data)
     spec = spec_named(settings, store)
     if isinstance(spec, S3Spec):
-        from reelkeep.cli.checks import bucket  # noqa: PLC0415 - loads boto3
-        from reelkeep.cli.checks.bucket_documents import least_policy  # noqa: PLC0415 - as it
-
         policy: dict[str, Any] | None = least_policy(spec)
         wanted = bucket.Wanted(
             spec,
@@ -93,11 +93,7 @@ def spec_named(settings: Settings, store: str) -> StoreSpec:
     return specs[store]
 
 
-def _look(wanted: Any, profile: str | None, *, check: bool) -> list[Finding]:
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - as boto3
-
-    from reelkeep.cli.checks import bucket  # noqa: PLC0415 - loads boto3
-
+def _look(wanted: bucket.Wanted, profile: str | None, *, check: bool) -> list[Finding]:
     try:
         return list(bucket.look(bucket.client_of(wanted.spec, profile), wanted, check=check))
     except BotoCoreError as error:
