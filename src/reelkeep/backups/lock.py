@@ -45,5 +45,7 @@ async def backup_lock(database: Database) -> AsyncIterator[Held]:
                 retry_after_seconds=60,
             )
         yield Held(connection)
+        # Closing alone lets go a moment later than we return.
+        await connection.execute("select pg_advisory_unlock(%s)", [BACKUP_LOCK])
     finally:
         await connection.close()
