@@ -12,6 +12,7 @@ from reelkeep.accounts.models import Role
 from reelkeep.blobs.models import Blob, StoreUsage
 from reelkeep.errors import ErrorCode, Invalid, ReelkeepError
 from reelkeep.events.models import Event
+from reelkeep.placement import retention
 from reelkeep.placement.load import in_force
 from reelkeep.placement.purge import in_trash, purge_recording
 from reelkeep.placement.retention import Walk, preview_retention, sweep_retention
@@ -340,7 +341,7 @@ async def test_rules_that_would_make_a_recording_unplayable_are_refused(
 async def test_a_walk_goes_on_behind_what_cannot_go_yet(
     tmp_path: Path, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reelkeep.placement.retention.PAGE_ROWS", 2)
+    monkeypatch.setattr(retention, "PAGE_ROWS", 2)
     async with several_stores(tmp_path, conninfo) as runtime:
         person = await add_person(runtime)
         ids = [await take_in(runtime, person, SOUND) for _ in range(5)]

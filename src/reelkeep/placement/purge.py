@@ -244,7 +244,7 @@ async def _playback(session: AsyncSession, recording: Recording) -> tuple[Blob, 
         )
         .order_by(Copy.verified_at.nulls_last(), Copy.id)
     )
-    found = (await session.execute(query)).tuples().all()
+    found = (await session.execute(query)).all()
     return next(((blob, copy) for blob, copy in found if is_readable(copy)), None)
 
 
