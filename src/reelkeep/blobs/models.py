@@ -125,7 +125,9 @@ class Copy(TenantTable, Base):
     #: Ordered by its bytes, as stores list theirs.
     key: Mapped[str] = mapped_column(Text(collation="C"))
     state: Mapped[str] = mapped_column(default=CopyState.PRESENT)
-    size_bytes: Mapped[int] = mapped_column(comment="as stored; more than the blob's where we encrypt")
+    size_bytes: Mapped[int] = mapped_column(
+        server_default="0", comment="of the blob's bytes there; 0 from a version that did not know it"
+    )
     storage_class: Mapped[str] = mapped_column(
         default="", server_default="", comment="empty: the store's own"
     )

@@ -37,9 +37,12 @@ ENTRIES = {
     "tokens": Entry("tokens", "Make, list and revoke API tokens."),
     "limits": Entry("limits", "Show and set what an organization may upload."),
     "storage": Entry("storage", "Look after stores: rules, moves, checks, usage, keys."),
-    "backup": Entry("backup", "Back up the database and the list of blobs, encrypted; list and prove backups."),
+    "backup": Entry(
+        "backup", "Back up the database and the list of blobs, encrypted; list and prove backups."
+    ),
     "restore": Entry(
-        "restore", "Put a backup back on an empty machine: database, secret key, and the bytes that no store has."
+        "restore",
+        "Put a backup back on an empty machine: database, secret key, and the bytes that no store has.",
     ),
     "engines": Entry("engines", "Show the speech engines, and which one is used."),
     "doctor": Entry("doctor", "Check everything that Reelkeep needs, and say what to do."),

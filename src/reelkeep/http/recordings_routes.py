@@ -20,6 +20,7 @@ from reelkeep.recordings import change
 from reelkeep.recordings.holds import list_holds
 from reelkeep.recordings.models import Recording, StepKind
 from reelkeep.recordings.queries import Filter, get_recording, list_recordings, steps_of_recordings
+from reelkeep.renditions.again import make_again, unmade
 from reelkeep.renditions.models import Rendition, RenditionKind
 from reelkeep.renditions.read import read_peaks, renditions_of
 from reelkeep.runtime import Runtime
@@ -102,6 +103,8 @@ async def detail(
         media = await _media(session, recording, renditions)
         transcript = await newest_transcript(session, organization_id, recording_id)
         text = await text_of(session, transcript) if transcript and with_text else None
+    if recording.deleted_at is None and (gone := unmade(steps, renditions)):
+        await make_again(runtime, organization_id, recording_id, gone)
     return recording_detail_out(
         recording,
         steps,

@@ -155,7 +155,7 @@ class _Check:
                 drift.tell(copy.state, copy.key)
                 await self._ask(copy)
             return
-        if facts.size_bytes != copy.size_bytes:
+        if facts.size_bytes != (copy.size_bytes or blob.size_bytes):
             drift.wrong_size += 1
             drift.tell(f"{facts.size_bytes:,} bytes instead of {copy.size_bytes:,}", copy.key)
             await self._mend(copy, CopyState.DAMAGED)

@@ -16,11 +16,14 @@ from reelkeep.placement.rules import MADE_AGAIN, Places
 
 # By table and column: the rooms that own some of them stand above this one.
 OWNERS = text("""
-select r.original_blob_id as blob_id, r.id as recording_id from recording r
- where r.organization_id = :organization_id and r.original_blob_id = any(:blob_ids)
-union all
-select m.blob_id, m.recording_id from rendition m
- where m.organization_id = :organization_id and m.blob_id = any(:blob_ids)
+select o.blob_id, o.recording_id
+  from (select r.original_blob_id as blob_id, r.id as recording_id from recording r
+         where r.organization_id = :organization_id and r.original_blob_id = any(:blob_ids)
+        union all
+        select m.blob_id, m.recording_id from rendition m
+         where m.organization_id = :organization_id and m.blob_id = any(:blob_ids)) o
+ where not exists (select from erased e
+                    where e.organization_id = :organization_id and e.recording_id = o.recording_id)
 """)
 #: Kinds whose owner is found as above; a blob of another kind is never taken for one that nobody needs.
 OWNED_KINDS = frozenset({BlobKind.ORIGINAL, BlobKind.PLAYBACK, BlobKind.PEAKS})

@@ -9,6 +9,7 @@ twice as long each time that it happens again.
 import os
 import re
 import time
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -24,25 +25,27 @@ MOUNTS = Path("/proc/self/mountinfo")
 class DiskPace:
     """How quick writes below a folder have been of late; every thread may ask and tell."""
 
-    def __init__(self, root: Path, mounts: Path = MOUNTS) -> None:
-        self._root, self._mounts = root, mounts
+    def __init__(
+        self, root: Path, mounts: Path = MOUNTS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._root, self._mounts, self._clock = root, mounts, clock
         self._rest_ends = 0.0
         self._rest_seconds = REST_SECONDS_MIN
 
     def quick(self) -> bool:
         """Whether the next write may be expected to return at once."""
-        return self._own_disk and time.monotonic() >= self._rest_ends
+        return self._own_disk and self._clock() >= self._rest_ends
 
     def took(self, seconds: float) -> None:
         """Hear how long a write took."""
         if seconds > SLOW_SECONDS:
-            self._rest_ends = time.monotonic() + self._rest_seconds
+            self._rest_ends = self._clock() + self._rest_seconds
             self._rest_seconds = min(2 * self._rest_seconds, REST_SECONDS_MAX)
         elif self._rest_seconds > REST_SECONDS_MIN and self._calm():
             self._rest_seconds = REST_SECONDS_MIN
 
     def _calm(self) -> bool:
-        return time.monotonic() > self._rest_ends + REST_SECONDS_MAX
+        return self._clock() > self._rest_ends + REST_SECONDS_MAX
 
     @cached_property
     def _own_disk(self) -> bool:

@@ -4,8 +4,8 @@
 
 Each object has a key of its own: HKDF (RFC 5869) of the data key, with the object's random salt, its head and
 the key that it lies under. A segment is AES-256-GCM over 256 KiB of plain bytes, the last one over what is
-left (an empty object has one empty segment). Nonce and additional data are the segment's number and a byte that
-marks the last one: the STREAM construction (Hoang, Reyhanitabar, Rogaway and Vizár, 2015), as in Tink's
+left (an empty object has one empty segment). Nonce and additional data are the segment's number and a byte
+that marks the last one: the STREAM construction (Hoang, Reyhanitabar, Rogaway and Vizár, 2015), as in Tink's
 AES-GCM-HKDF streaming. Since salts are random and long, no object key is used for two objects, and since
 numbers count up, no nonce twice under one. So segments that were changed, reordered, left out, cut off, or
 come from another object or another key are all refused, and the plain size follows from the object's.

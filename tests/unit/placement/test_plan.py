@@ -1,4 +1,4 @@
-"""The next step toward what is wanted, and the promise that no copy goes before those that stay are proved."""
+"""The next step toward what is wanted: no copy goes before those that stay are proved."""
 
 from dataclasses import replace
 

@@ -24,10 +24,9 @@ def mounts(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    moment = [1000.0]
-    monkeypatch.setattr("reelkeep.stores.disk_pace.time.monotonic", lambda: moment[0])
-    return moment
+def now() -> list[float]:
+    """The moment that the clock of these tests shows."""
+    return [1000.0]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +59,7 @@ def test_where_the_machine_does_not_tell_threads_write(tmp_path: Path) -> None:
 def test_after_a_slow_write_threads_write_for_a_while_and_longer_each_time(
     mounts: Path, now: list[float]
 ) -> None:
-    pace = DiskPace(Path("/data"), mounts)
+    pace = DiskPace(Path("/data"), mounts, lambda: now[0])
     pace.took(SLOW_SECONDS / 2)
     assert pace.quick()
     for rest in (1.0, 2.0, 4.0):
@@ -76,7 +75,7 @@ def test_after_a_slow_write_threads_write_for_a_while_and_longer_each_time(
 
 
 def test_a_long_calm_makes_the_next_rest_short_again(mounts: Path, now: list[float]) -> None:
-    pace = DiskPace(Path("/data"), mounts)
+    pace = DiskPace(Path("/data"), mounts, lambda: now[0])
     for _ in range(5):
         pace.took(SLOW_SECONDS * 2)
     now[0] += 3 * REST_SECONDS_MAX

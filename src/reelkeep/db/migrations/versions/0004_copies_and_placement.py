@@ -25,7 +25,9 @@ def upgrade() -> None:
     op.add_column(
         "store",
         sa.Column(
-            "identity", sa.Uuid(), comment="of a folder that several machines share; also in its identity.json"
+            "identity",
+            sa.Uuid(),
+            comment="of a folder that several machines share; also in its identity.json",
         ),
     )
 
@@ -33,7 +35,12 @@ def upgrade() -> None:
 def _copies() -> None:
     op.add_column(
         "copy",
-        sa.Column("size_bytes", sa.BigInteger(), comment="as stored; more than the blob's where we encrypt"),
+        sa.Column(
+            "size_bytes",
+            sa.BigInteger(),
+            server_default="0",
+            comment="of the blob's bytes there; 0 from a version that did not know it",
+        ),
     )
     op.execute(
         "update copy c set size_bytes = b.size_bytes from blob b"
@@ -78,7 +85,9 @@ def _copies() -> None:
         postgresql_where=sa.text("state <> 'present'"),
     )
     op.create_index("ix_copy_verified", "copy", ["verified_at", "id"])
-    op.create_index("ix_copy_degraded", "copy", ["organization_id", "id"], postgresql_where=sa.text("degraded"))
+    op.create_index(
+        "ix_copy_degraded", "copy", ["organization_id", "id"], postgresql_where=sa.text("degraded")
+    )
     op.create_index("ix_rendition_blob", "rendition", ["organization_id", "blob_id"])
     swept = ("organization_id", "id", "blob_id", "store", "state", "size_bytes", "storage_class", "degraded")
     later = ("restore_state", "restore_until", "claim_id", "claimed_until", "remove_after", "verified_at")
@@ -180,7 +189,9 @@ def _keys_and_what_tells_of_itself() -> None:
         " where r.organization_id = b.organization_id and r.blob_id = b.id"
     )
     op.create_index("ix_blob_recording", "blob", ["organization_id", "recording_id"])
-    op.add_column("transcript", sa.Column("blob_id", sa.Uuid(), comment="the same words as a file in a store"))
+    op.add_column(
+        "transcript", sa.Column("blob_id", sa.Uuid(), comment="the same words as a file in a store")
+    )
     op.create_foreign_key(
         op.f("fk_transcript_organization_id_blob_id"),
         "transcript",
