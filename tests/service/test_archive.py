@@ -13,14 +13,20 @@ from sqlalchemy import select, text
 
 from reelkeep.accounts.models import Role
 from reelkeep.blobs.models import Copy, RestoreState
+from reelkeep.catalog.write import one_piece
 from reelkeep.errors import StoreRefused
 from reelkeep.events.models import Event
 from reelkeep.placement.restore_media import Following, sweep_restores
 from reelkeep.runtime import Runtime
+from reelkeep.stores.encrypted import EncryptedStore
+from reelkeep.stores.guarded import guard
 from reelkeep.stores.protocol import ColdFacts, ColdState
+from reelkeep.stores.s3 import S3Store, S3StoreConfig
 from reelkeep.stores.s3_restore import read_restore
+from reelkeep.stores.signer import Credentials
 from tests.fixtures.archive import Archive, archive_in_front
 from tests.fixtures.ceph import Ceph
+from tests.fixtures.encryption import KnownKeys
 from tests.fixtures.media import beeps, wav
 from tests.fixtures.runtime import Person, add_person, client_of, do_jobs
 from tests.fixtures.several_stores import blobs_of, copies_of, several_stores, write_rules
@@ -165,6 +171,26 @@ async def test_a_service_that_cannot_restore_says_so_and_nothing_is_noted(
         assert "cannot bring objects back" in refused.json()["message"]
         await sweep_restores(it.runtime)
         assert await it.state() == ("archived", "archived")
+
+
+async def test_a_store_that_we_encrypt_hands_the_asking_on(ceph: Ceph, ceph_bucket: str) -> None:
+    async with archive_in_front(ceph) as (front, archive):
+        keys = Credentials(front.access_key, front.secret_key)
+        config = S3StoreConfig(
+            "s3", ceph_bucket, endpoint_url=front.endpoint_url, credentials=keys, encryption=None
+        )
+        store: Any = guard(EncryptedStore(S3Store(config), KnownKeys()))
+        try:
+            await store.put("a/b", one_piece(SOUND), size_bytes=len(SOUND), storage_class="GLACIER")
+            with pytest.raises(StoreRefused, match="InvalidObjectState"):
+                assert [piece async for piece in store.read("a/b")]
+            await store.ask_restore("a/b", 2, "Standard")
+            assert (await store.cold_facts("a/b")).state == ColdState.PENDING
+            archive.bring_back()
+            assert (await store.cold_facts("a/b")).state == ColdState.READY
+            assert b"".join([piece async for piece in store.read("a/b")]) == SOUND
+        finally:
+            await store.close()
 
 
 async def test_only_who_may_change_a_recording_asks_for_it_and_only_their_own(

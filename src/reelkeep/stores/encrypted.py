@@ -1,8 +1,9 @@
 """Encryption by us: a store around another one, which sees neither plain bytes nor keys.
 
-Clients cannot write into such a store or read from it themselves, so it has no abilities but `Grows`: it
-signs no URLs, takes no parts, and bytes go through this process both ways. Sizes are those of the plain
-bytes; a digest is known only where all of them passed by. `sealed_segments` has the format.
+Clients cannot write into such a store or read from it themselves, so of the abilities it has `Grows`, and it
+hands on what brings objects back from an archive: it signs no URLs, takes no parts, and bytes go through
+this process both ways. Sizes are those of the plain bytes; a digest is known only where all of them passed
+by. `sealed_segments` has the format.
 """
 
 import asyncio
@@ -12,12 +13,19 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from reelkeep.errors import Invalid, StoreUnavailable, WrongBytes
+from reelkeep.errors import Invalid, StoreRefused, StoreUnavailable, WrongBytes
 from reelkeep.stores.encrypted_growth import GROWING, EncryptedGrowth
 from reelkeep.stores.key_ring import DataKey, KeyRing
 from reelkeep.stores.keys import check_key
 from reelkeep.stores.local_files import wrong_bytes
-from reelkeep.stores.protocol import Abilities, ObjectFacts, PutsUndigested, Store
+from reelkeep.stores.protocol import (
+    Abilities,
+    ColdFacts,
+    ObjectFacts,
+    PutsUndigested,
+    RestoresCold,
+    Store,
+)
 from reelkeep.stores.sealed_segments import (
     HEAD_BYTES,
     SEALED_SEGMENT_BYTES,
@@ -113,9 +121,22 @@ class EncryptedStore(EncryptedGrowth):
                 target_key, body, content_type=source.content_type, storage_class=storage_class
             )
 
+    async def ask_restore(self, key: str, days: int, tier: str) -> None:
+        """Ask the store inside for an object in an archive class; see `RestoresCold`."""
+        await self._cold().ask_restore(self._checked(key), days, tier)
+
+    async def cold_facts(self, key: str) -> ColdFacts:
+        """How far it is."""
+        return await self._cold().cold_facts(self._checked(key))
+
     async def delete(self, key: str) -> None:
         """Remove an object; nothing happens where there is none."""
         await self._inside.delete(self._checked(key))
+
+    def _cold(self) -> RestoresCold:
+        if not isinstance(self._inside, RestoresCold):
+            raise StoreRefused(f"The store {self.name!r} has no archive to bring bytes back from.")
+        return self._inside
 
     async def list_objects(self, prefix: str = "") -> AsyncIterator[ObjectFacts]:
         """Every object whose key begins with `prefix`, in key order; a foreign one with its own size."""
