@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from reelkeep.blobs.models import CopyState
 from reelkeep.placement.reconcile import Outcome, reconcile_blob
@@ -183,4 +184,21 @@ async def test_renditions_that_rules_remove_are_made_again_when_the_recording_is
         opened = await look(runtime, person, recording_id)
         assert not opened["playback_ready"]
         await do_jobs(runtime)
+        assert (await look(runtime, person, recording_id))["playback_ready"]
+
+
+async def test_what_cannot_be_made_again_is_kept_though_rules_want_renditions_nowhere(
+    tmp_path: Path, conninfo: str
+) -> None:
+    async with several_stores(tmp_path, conninfo) as runtime:
+        person = await add_person(runtime)
+        recording_id = await take_in(runtime, person, SOUND)
+        await do_jobs(runtime)
+        async with runtime.database.work(person.organization_id) as session:
+            gone = text("update recording set original_blob_id = null where id = :id")
+            await session.execute(gone, {"id": UUID(recording_id)})
+        await write_rules(runtime, "renditions: none")
+        playback = (await blobs_of(runtime, person, "playback"))[0]
+        assert await reconcile_blob(runtime, person.organization_id, playback.id) == Outcome.SETTLED
+        assert set(await copies_of(runtime, person, playback.id)) == {"local"}
         assert (await look(runtime, person, recording_id))["playback_ready"]

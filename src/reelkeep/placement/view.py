@@ -12,21 +12,32 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from reelkeep.blobs.models import Blob, BlobKind, Copy, CopyState
 from reelkeep.placement.load import InForce
 from reelkeep.placement.plan import Have, Move, next_move
-from reelkeep.placement.rules import MADE_AGAIN, Places
+from reelkeep.placement.rules import MADE_AGAIN, Place, Places
 
 # By table and column: the rooms that own some of them stand above this one.
 OWNERS = text("""
-select o.blob_id, o.recording_id
-  from (select r.original_blob_id as blob_id, r.id as recording_id from recording r
+select o.blob_id, o.recording_id, o.has_original
+  from (select r.original_blob_id as blob_id, r.id as recording_id, true as has_original from recording r
          where r.organization_id = :organization_id and r.original_blob_id = any(:blob_ids)
         union all
-        select m.blob_id, m.recording_id from rendition m
+        select m.blob_id, m.recording_id, r.original_blob_id is not null
+          from rendition m join recording r
+            on r.organization_id = m.organization_id and r.id = m.recording_id
          where m.organization_id = :organization_id and m.blob_id = any(:blob_ids)) o
  where not exists (select from erased e
                     where e.organization_id = :organization_id and e.recording_id = o.recording_id)
 """)
 #: Kinds whose owner is found as above; a blob of another kind is never taken for one that nobody needs.
 OWNED_KINDS = frozenset({BlobKind.ORIGINAL, BlobKind.PLAYBACK, BlobKind.PEAKS})
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The recording that needs a blob."""
+
+    recording_id: UUID
+    #: Whether what was made of it can be made again.
+    has_original: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +110,28 @@ async def view_blobs(
         blob.id: View(
             blob,
             copies[blob.id],
-            owners.get(blob.id),
-            _wanted(known, now, blob, copies[blob.id], owned=blob.id in owners),
+            owners[blob.id].recording_id if blob.id in owners else None,
+            _wanted(known, now, blob, copies[blob.id], owners.get(blob.id)),
             now,
         )
         for blob in blobs
     }
 
 
-def _wanted(known: InForce, now: datetime, blob: Blob, copies: Sequence[Copy], *, owned: bool) -> Places:
-    if not owned and blob.kind in OWNED_KINDS:
+def _wanted(known: InForce, now: datetime, blob: Blob, copies: Sequence[Copy], owner: Owner | None) -> Places:
+    if owner is None and blob.kind in OWNED_KINDS:
         return ()
-    return known.wanted(blob.organization_id, blob.kind, now - blob.created_at, copies)
+    wanted = known.wanted(blob.organization_id, blob.kind, now - blob.created_at, copies)
+    if not wanted and owner is not None and not owner.has_original:
+        # It cannot be made again, so it stays where it lies.
+        staying = (copy for copy in copies if copy.state != CopyState.DELETING)
+        return tuple(Place(copy.store, copy.storage_class) for copy in staying)
+    return wanted
 
 
 async def owners_of(
     session: AsyncSession, organization_id: UUID, blob_ids: Collection[UUID]
-) -> dict[UUID, UUID]:
+) -> dict[UUID, Owner]:
     """The recordings that need these blobs, by blob; only of `OWNED_KINDS`."""
     rows = await session.execute(OWNERS, {"organization_id": organization_id, "blob_ids": list(blob_ids)})
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: Owner(row[1], row[2]) for row in rows}
