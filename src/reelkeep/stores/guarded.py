@@ -9,6 +9,7 @@ from functools import cache
 
 from reelkeep.errors import StoreUnavailable
 from reelkeep.stores.guarded_abilities import (
+    GuardedAcross,
     GuardedCold,
     GuardedDescriptions,
     GuardedFiles,
@@ -21,6 +22,7 @@ from reelkeep.stores.patience import Patience
 from reelkeep.stores.protocol import (
     Abilities,
     CarriesFacts,
+    CopiesAcross,
     Grows,
     ObjectFacts,
     OpensFiles,
@@ -35,6 +37,7 @@ __all__ = ["Guarded", "Patience", "guard"]
 
 #: Each optional ability and what guards it.
 _ABILITIES: tuple[tuple[type, type[GuardedCalls]], ...] = (
+    (CopiesAcross, GuardedAcross),
     (SignsUrls, GuardedSigner),
     (OpensFiles, GuardedFiles),
     (TakesParts, GuardedParts),

@@ -10,6 +10,7 @@ from reelkeep.stores.guarded_calls import GuardedCalls, Operation
 from reelkeep.stores.protocol import (
     CarriesFacts,
     ColdFacts,
+    CopiesAcross,
     Growing,
     Grows,
     GrowthNotes,
@@ -19,6 +20,7 @@ from reelkeep.stores.protocol import (
     PartsUpload,
     RestoresCold,
     SignsUrls,
+    Store,
     TakesParts,
     Ticket,
     TicketLimits,
@@ -34,6 +36,36 @@ _OF_METHOD = {
     "POST": ActionClass.WRITE,
     "DELETE": ActionClass.DELETE,
 }
+
+
+class GuardedAcross(GuardedCalls):
+    """The `CopiesAcross` ability, with further tries: copying twice leaves what copying once does."""
+
+    @property
+    def _across(self) -> CopiesAcross:
+        return cast(CopiesAcross, self._inside)
+
+    def can_copy_from(self, other: Store) -> bool:
+        """As the store inside, of the store inside the other guard."""
+        return self._across.can_copy_from(_bare(other))
+
+    async def copy_from(
+        self, other: Store, source_key: str, target_key: str, *, storage_class: str | None = None
+    ) -> ObjectFacts:
+        """As the store inside."""
+
+        async def copy(operation: Operation) -> ObjectFacts:
+            facts = await self._across.copy_from(
+                _bare(other), source_key, target_key, storage_class=storage_class
+            )
+            operation.bytes = facts.size_bytes
+            return facts
+
+        return await self._run("copy", source_key, copy)
+
+
+def _bare(store: Store) -> Store:
+    return store._inside if isinstance(store, GuardedCalls) else store
 
 
 class GuardedSigner(GuardedCalls):

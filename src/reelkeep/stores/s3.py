@@ -23,6 +23,7 @@ from reelkeep.stores.protocol import (
     ObjectFacts,
     PartFacts,
     PartsUpload,
+    Store,
     Ticket,
     TicketLimits,
 )
@@ -169,6 +170,31 @@ class S3Store:
             headers=self._config.encryption_headers | class_header(storage_class, source),
             whole_bytes_max=self._config.copy_whole_bytes_max,
             part_bytes=self._config.copy_part_bytes,
+        )
+        return await self.head(target_key)
+
+    def can_copy_from(self, other: Store) -> bool:
+        """Whether it is a bucket of the same service, reached with the same credentials."""
+        if not isinstance(other, S3Store):
+            return False
+        ours, theirs = self._config, other._config
+        same_place = (ours.endpoint_url, ours.region) == (theirs.endpoint_url, theirs.region)
+        return same_place and ours.credentials == theirs.credentials
+
+    async def copy_from(
+        self, other: Store, source_key: str, target_key: str, *, storage_class: str | None = None
+    ) -> ObjectFacts:
+        """Copy an object of another bucket, inside the service."""
+        assert isinstance(other, S3Store)
+        source = await other._requests.head(other._full(source_key))
+        await copy_object(
+            self._requests,
+            source,
+            self._full(target_key),
+            headers=self._config.encryption_headers | class_header(storage_class, source),
+            whole_bytes_max=self._config.copy_whole_bytes_max,
+            part_bytes=self._config.copy_part_bytes,
+            source_bucket=other._requests,
         )
         return await self.head(target_key)
 

@@ -39,24 +39,27 @@ async def copy_object(
     whole_bytes_max: int,
     part_bytes: int,
     description: Mapping[str, str] | None = None,
+    source_bucket: S3Requests | None = None,
 ) -> None:
-    """Copy an object of the same bucket; `headers` go to the request that makes the new object.
+    """Copy an object of the same bucket, or of `source_bucket` in the same service.
 
-    With a `description` the copy carries that, else what the source carries.
+    `headers` go to the request that makes the new object. With a `description` the copy carries that, else
+    what the source carries.
     """
+    origin = source_bucket or requests
     kept = {"content-type": source.content_type} if source.content_type else {}
     if description is not None:
         headers = {**headers, **described(description)}
     if source.size_bytes <= whole_bytes_max:
         anew = {} if description is None else {**kept, "x-amz-metadata-directive": "REPLACE"}
-        headers = {**_origin(requests, source), **anew, **headers}
+        headers = {**_origin(origin, source), **anew, **headers}
         await requests.send("PUT", target_key, headers=headers, long=True)
         return
     started = await requests.send("POST", target_key, query=[("uploads", "")], headers={**kept, **headers})
     upload_id = requests.parse(started).findtext("{*}UploadId") or ""
     try:
-        etags = await _copy_parts(requests, source, target_key, upload_id, part_bytes)
-        await _refuse_changed_source(requests, source)
+        etags = await _copy_parts(requests, origin, source, target_key, upload_id, part_bytes=part_bytes)
+        await _refuse_changed_source(origin, source)
         await requests.send(
             "POST",
             target_key,
@@ -71,9 +74,11 @@ async def copy_object(
 
 async def _copy_parts(
     requests: S3Requests,
+    origin: S3Requests,
     source: ObjectFacts,
     target_key: str,
     upload_id: str,
+    *,
     part_bytes: int,
 ) -> list[str]:
     at_once = asyncio.Semaphore(_PARTS_AT_ONCE)
@@ -81,7 +86,7 @@ async def _copy_parts(
     async def copy_part(number: int, start: int) -> str:
         end = min(start + part_bytes, source.size_bytes) - 1
         headers = {
-            **_origin(requests, source),
+            **_origin(origin, source),
             "x-amz-copy-source-range": f"bytes={start}-{end}",
             "x-amz-copy-source-if-match": f'"{source.etag}"',
         }
