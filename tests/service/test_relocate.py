@@ -5,10 +5,11 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from reelkeep.blobs.open import open_blob
 from reelkeep.errors import ReelkeepError
-from reelkeep.placement.load import InForce, in_force
+from reelkeep.placement.load import InForce, forget_known, in_force
 from reelkeep.placement.models import RelocationState
 from reelkeep.placement.preview import preview
 from reelkeep.placement.relocate import (
@@ -142,3 +143,23 @@ async def test_wrong_rules_are_refused_and_the_older_ones_stay(tmp_path: Path, c
         with pytest.raises(ReelkeepError, match="no store"):
             await write_rules(runtime, "*: elsewhere")
         assert [written.rules for written in await list_rules(runtime)] == ["*: second"]
+
+
+async def test_rules_that_no_longer_fit_the_stores_move_nothing_stop_no_upload_and_say_so(
+    tmp_path: Path, conninfo: str
+) -> None:
+    async with several_stores(tmp_path, conninfo) as runtime:
+        await write_rules(runtime, "*: third")
+        rules = text("update placement_rules set rules = '*: taken-away'")
+        async with runtime.database.directory() as session:
+            await session.execute(rules)
+        forget_known(runtime)
+        person = await add_person(runtime)
+        await take_in(runtime, person, SOUND)
+        await sweep_placement(runtime)
+        await do_jobs(runtime)
+        blob = (await blobs_of(runtime, person))[0]
+        assert set(await copies_of(runtime, person, blob.id)) == {"local"}
+        told = (await list_rules(runtime))[0]
+        assert told.problem is not None
+        assert 'no store "taken-away"' in told.problem

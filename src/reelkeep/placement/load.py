@@ -41,7 +41,7 @@ class InForce:
 
     #: None: none were written, and what is there stays where it is.
     everybody: Rules | None
-    of_organization: Mapping[UUID, Rules]
+    of_organization: Mapping[UUID, Rules | None]
     #: From store to store; None: away from it. A paused one counts too: nothing goes back for it.
     moves: Mapping[str, str | None]
     classes: Mapping[str, frozenset[str]]
@@ -123,14 +123,15 @@ async def _read(runtime: Runtime) -> InForce:
     )
 
 
-def _parsed(scope: str, text: str, known: Known, primary: str) -> Rules:
-    """Rules that no longer fit the configured stores move nothing: an operator has to look first."""
+def _parsed(scope: str, text: str, known: Known, primary: str) -> Rules | None:
+    """Rules that no longer fit the configured stores move nothing, and stop no upload: an operator has to
+    look first."""
     try:
         return parse_rules(text, known, primary)
     except Invalid as wrong:
-        raise Invalid(
-            f"The placement rules of {scope} no longer fit the configured stores: {wrong.message} "
-            "Write them anew with `reelkeep storage rules set`; nothing is moved until then.",
-            wrong.code,
+        log.error(
+            "placement rules no longer fit the stores; nothing moves by them",
             scope=scope,
-        ) from wrong
+            error=wrong.message,
+        )
+        return None

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
+from reelkeep.errors import Invalid
 from reelkeep.placement.load import forget_known, known_stores
 from reelkeep.placement.models import EVERYBODY, PlacementRules
 from reelkeep.placement.rules import Rules, parse_rules
@@ -23,6 +24,8 @@ class Written:
     written_at: datetime
     #: When every blob had been looked at since; None: not yet.
     passed_at: datetime | None
+    #: Why they move nothing any more: the configured stores have changed.
+    problem: str | None = None
 
 
 def read_rules(runtime: Runtime, text: str) -> Rules:
@@ -57,10 +60,24 @@ async def list_rules(runtime: Runtime) -> list[Written]:
     async with runtime.database.directory() as session:
         rows = (await session.scalars(select(PlacementRules))).all()
     found = [
-        Written(None if row.scope == EVERYBODY else UUID(row.scope), row.rules, row.written_at, row.passed_at)
+        Written(
+            None if row.scope == EVERYBODY else UUID(row.scope),
+            row.rules,
+            row.written_at,
+            row.passed_at,
+            _problem(runtime, row.rules),
+        )
         for row in rows
     ]
     return sorted(found, key=lambda written: (written.organization_id is not None, written.written_at))
+
+
+def _problem(runtime: Runtime, text: str) -> str | None:
+    try:
+        read_rules(runtime, text)
+    except Invalid as wrong:
+        return wrong.message
+    return None
 
 
 def _scope(organization_id: UUID | None) -> str:

@@ -190,6 +190,8 @@ def _show(one: Written) -> None:
     of = "everybody" if one.organization_id is None else str(one.organization_id)
     print_facts([("for", of), ("written", one.written_at), ("carried out", one.passed_at or "not yet")])
     print_text(one.rules.rstrip() + "\n")
+    if one.problem is not None:
+        print_note(f"They move nothing: {one.problem} Write them anew, or configure the store again.")
 
 
 def _show_plan(found: Preview, cost: CostOfMoves | None) -> None:
