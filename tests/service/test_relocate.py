@@ -163,3 +163,18 @@ async def test_rules_that_no_longer_fit_the_stores_move_nothing_stop_no_upload_a
         told = (await list_rules(runtime))[0]
         assert told.problem is not None
         assert 'no store "taken-away"' in told.problem
+
+
+async def test_a_move_to_a_store_that_is_not_configured_any_more_stops_no_upload(
+    tmp_path: Path, conninfo: str
+) -> None:
+    async with several_stores(tmp_path, conninfo) as runtime:
+        await begin_relocation(runtime, "local", "second")
+        async with runtime.database.directory() as session:
+            await session.execute(text("insert into store (name, kind) values ('taken-away', 'local')"))
+            await session.execute(text("update relocation set target = 'taken-away'"))
+        forget_known(runtime)
+        person = await add_person(runtime)
+        await take_in(runtime, person, SOUND)
+        blob = (await blobs_of(runtime, person))[0]
+        assert set(await copies_of(runtime, person, blob.id)) == {"local"}

@@ -117,10 +117,20 @@ async def _read(runtime: Runtime) -> InForce:
     return InForce(
         everybody=rules.pop(EVERYBODY, None),
         of_organization=MappingProxyType({UUID(scope): found for scope, found in rules.items()}),
-        moves=MappingProxyType({row.source: row.target for row in moving}),
+        moves=MappingProxyType(
+            {row.source: row.target for row in moving if _is_possible(row.source, row.target, known)}
+        ),
         classes=known.stores,
         primary=primary,
     )
+
+
+def _is_possible(source: str, target: str | None, known: Known) -> bool:
+    """Whether a move leads to a store that is still configured; else nothing new may be sent there."""
+    if target is None or target in known.stores:
+        return True
+    log.error("a move leads to a store that is not configured any more", source=source, target=target)
+    return False
 
 
 def _parsed(scope: str, text: str, known: Known, primary: str) -> Rules | None:
