@@ -156,7 +156,7 @@ async def test_clients_send_parts_by_urls(store: S3Store) -> None:
 async def test_a_go_that_is_left_early_leaves_nothing_running(store: S3Store) -> None:
     with pytest.raises(ConnectionResetError):
         async with store.growing(KEY, {}) as growing:
-            for at in range(0, PART_BYTES_MIN + 1, 1 << 18):
+            for at in range(0, PART_BYTES_MIN + (2 << 20), 1 << 18):  # more than is held in memory
                 await growing.write(SOUND[at : at + (1 << 18)])
             assert len(asyncio.all_tasks()) > 1, "the part is on its way"
             raise ConnectionResetError

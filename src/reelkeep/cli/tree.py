@@ -32,7 +32,9 @@ ENTRIES = {
     "worker": Entry("worker", "Run a worker alone."),
     "add": Entry("add", "Add recordings from files and URLs; works with no server running too."),
     "watch": Entry("watch", "Watch a folder: every file in it becomes a recording, then moves to DIR/done."),
-    "recordings": Entry("recordings", "List, show, export, delete, restore, and run steps again."),
+    "recordings": Entry(
+        "recordings", "List, show, export, delete, restore, hold, purge, and run steps again."
+    ),
     "users": Entry("users", "Add people and set their passwords."),
     "tokens": Entry("tokens", "Make, list and revoke API tokens."),
     "limits": Entry("limits", "Show and set what an organization may upload."),

@@ -13,7 +13,7 @@ WRITTEN = """
 original: s3-eu, r2; after 90 days: s3-eu GLACIER
 renditions: s3-eu; after 30 days: none
 *: local
-keep originals: 365 days
+keep recordings: 365 days
 keep trash: 30 days
 """
 
@@ -30,7 +30,7 @@ def test_the_step_of_a_blobs_age_and_kind_says_where_it_is_wanted() -> None:
     assert rules.wanted("playback", days(29)) == (Place("s3-eu"),)
     assert rules.wanted("peaks", days(31)) == ()
     assert rules.wanted("transcript", days(5)) == (Place("local"),)
-    assert rules.kept == {Kept.ORIGINALS: days(365), Kept.TRASH: days(30)}
+    assert rules.kept == {Kept.RECORDINGS: days(365), Kept.TRASH: days(30)}
 
 
 def test_the_line_of_a_kind_goes_before_that_of_renditions() -> None:

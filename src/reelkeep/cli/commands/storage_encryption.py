@@ -24,6 +24,7 @@ def new_key(
     name: Annotated[
         str | None, typer.Option("--id", metavar="ID", help="What to call it; else the date and a number.")
     ] = None,
+    data: Data = None,  # noqa: ARG001 - as every command has it; no installation is needed
     as_json: Json = False,
 ) -> None:
     """Print a new master key, a line for the file that REELKEEP_ENCRYPTION_KEY_FILE names.
