@@ -47,7 +47,10 @@ def show(organization: OrganizationName = None, data: Data = None, as_json: Json
 
 
 @layout.command()
-def presets(as_json: Json = False) -> None:
+def presets(
+    data: Data = None,  # noqa: ARG001 - as every command has it; they are the same everywhere
+    as_json: Json = False,
+) -> None:
     """List the presets: the layouts of products that people come from.
 
     \b
