@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from reelkeep.blobs.models import Copy, CopyState
 from reelkeep.clock import new_id
-from reelkeep.errors import ObjectNotFound, StoreError, WrongBytes
+from reelkeep.errors import ObjectNotFound, ReelkeepError, StoreError, WrongBytes
 from reelkeep.events.append import append
 from reelkeep.logs import get_logger
 from reelkeep.placement.carry import Bytes, Carried, SourceFailed, carry
@@ -179,8 +179,11 @@ async def _renewed(runtime: Runtime, organization_id: UUID, claims: Sequence[Cla
                 "until": runtime.clock.now() + claim_lasts(runtime),
                 "claims": [claim.copy.claim_id for claim in claims],
             }
-            async with runtime.database.work(organization_id) as session:
-                await session.execute(RENEWED, values)
+            try:
+                async with runtime.database.work(organization_id) as session:
+                    await session.execute(RENEWED, values)
+            except ReelkeepError as error:  # the claims last a while longer than until the next time
+                log.warning("claims were not renewed", exc_info=error)
 
     renewing = asyncio.create_task(renew())
     try:

@@ -56,8 +56,6 @@ async def initiate_upload(
 
     Where the store takes no forms, it is a presigned PUT: the method of what is given says so.
     """
-    if method == UploadMethod.POST and not runtime.stores.primary.abilities.post_policy:
-        method = UploadMethod.PUT
     return given_for(
         runtime, await begin_upload(runtime, organization_id, actor_user_id, new, method), new.sha256
     )
@@ -83,6 +81,8 @@ async def begin_upload(
         raise not_kept()
     new = replace(new, media_kept=new.media_kept and not runtime.settings.storage_disabled)
     store = await choose_store(runtime)
+    if method == UploadMethod.POST and not runtime.stores.get(store).abilities.post_policy:
+        method = UploadMethod.PUT  # of the store that takes the bytes now, which need not be the primary one
     if method == UploadMethod.MULTIPART and not isinstance(runtime.stores.get(store), TakesParts):
         raise Conflict(
             "Bytes come through this server here, and not in parts: ask for a ticket with the method tus, "

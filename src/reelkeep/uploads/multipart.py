@@ -54,7 +54,6 @@ async def begin_multipart(
     runtime: Runtime, organization_id: UUID, actor_user_id: UUID, new: NewRecording
 ) -> Begun:
     """Begin a recording whose bytes come in parts; raises as `begin_upload`."""
-    taking_parts(runtime.stores.primary)
     upload = await begin_upload(runtime, organization_id, actor_user_id, new, UploadMethod.MULTIPART)
     try:
         multipart_id = await ensure_parts(runtime, upload)
