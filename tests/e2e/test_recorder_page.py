@@ -120,7 +120,7 @@ async def test_a_recording_goes_on_while_other_pages_are_read_and_ends_safe(
 ) -> None:
     async with visit(hearing, width=390, height=844) as page:
         await enter(page, keeper, "/trash")
-        await expect(page.get_by_role("heading", name="Trash")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Trash", exact=True)).to_be_visible()
         await page.keyboard.press("r")
         await page.get_by_label("Title").fill("Rex, check-up")
         await record(page, 2)

@@ -25,7 +25,8 @@ WAIT_SECONDS = 20.0
 
 
 class App:
-    """Digests each body; at /slow it waits for a word first, and at /early it answers before the body."""
+    """Digests each body; at /slow it waits for a word first, at /early it answers before the body, and at
+    /never it ends without having asked for it."""
 
     def __init__(self) -> None:
         self.may_read = threading.Event()
@@ -35,6 +36,12 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/early":
             await answer(send, b"early")
+            return
+        if scope["path"] == "/never":
+            self.waiting.set()
+            while not self.may_read.is_set():  # noqa: ASYNC110 - set by the test's own thread
+                await asyncio.sleep(0.01)
+            self.left.append((0, ""))
             return
         if scope["path"] == "/slow":
             self.waiting.set()
@@ -100,6 +107,16 @@ def wait_until(what: str, seen: list[tuple[int, str]]) -> None:
         time.sleep(0.01)
 
 
+def wait_until_none_is_held() -> None:
+    """Wait until nothing that nobody took is counted."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while protocol.held_bytes():
+        assert time.monotonic() < deadline, (
+            f"{protocol.held_bytes()} bytes that nobody took are still counted"
+        )
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize(
     "size", [0, 1, LARGE_BODY_BYTES - 1, LARGE_BODY_BYTES, LARGE_BODY_BYTES + 1, len(BODY)]
 )
@@ -161,10 +178,24 @@ def test_a_handler_that_is_busy_holds_the_client_back(app: App, port: int) -> No
         assert 0 < protocol.held_bytes() <= HELD_BYTES_MAX + 256 * 1024
     app.may_read.set()
     wait_until("the handler heard that the client left", app.left)
-    deadline = time.monotonic() + WAIT_SECONDS
-    while protocol.held_bytes():
-        assert time.monotonic() < deadline, "what nobody took is still counted"
-        time.sleep(0.01)
+    wait_until_none_is_held()
+
+
+def test_what_nobody_took_of_a_client_that_left_is_no_longer_counted(app: App, port: int) -> None:
+    """A count that stayed would have every later client wait at each 64 KiB until the next start."""
+    head = "POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n"
+    with RawConnection(port) as client:
+        first, second = (head.format(path, 100_000).encode() for path in ("/never", "/"))
+        client.send(first + BODY[:100_000] + second + BODY[:50_000])
+        assert app.waiting.wait(WAIT_SECONDS)
+        deadline = time.monotonic() + WAIT_SECONDS
+        while protocol.held_bytes() < 100_000:
+            assert time.monotonic() < deadline, "the bodies are read ahead"
+            time.sleep(0.01)
+    time.sleep(0.1)  # the end of the connection is known before the handler ends
+    app.may_read.set()
+    wait_until("the handler has ended", app.left)
+    wait_until_none_is_held()
 
 
 def test_an_answer_before_the_body_leaves_the_rest_uncounted_and_the_next_request_found(port: int) -> None:

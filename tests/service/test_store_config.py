@@ -193,13 +193,36 @@ async def test_a_folder_of_one_machine_has_no_identity(tmp_path: Path, conninfo:
 # What is told
 
 
+#: Nothing listens there: what asks it anything finds it out.
+R2_THAT_IS_OUT = (
+    'primary = "r2"\n[stores.r2]\nkind = "s3"\nservice = "r2"\nbucket = "sound"\n'
+    'endpoint_url = "https://127.0.0.1:1"\naccess_key_id = "hush1"\nsecret_access_key = "hush2"\n'
+)
+
+
+async def ticket_at(runtime: Runtime) -> Any:
+    """A ticket for a small recording."""
+    async with client_of(runtime, await add_person(runtime)) as client:
+        asked = {"filename": "a.wav", "content_type": "audio/wav"}
+        ticket = await client.post("/api/v1/recordings/upload/initiate", json=asked)
+        assert ticket.status_code == 200, ticket.text
+        return ticket.json()
+
+
+async def test_a_ticket_is_a_form_only_where_the_store_that_takes_the_bytes_takes_forms(
+    tmp_path: Path, conninfo: str
+) -> None:
+    async with installation(tmp_path, conninfo, R2_THAT_IS_OUT) as runtime:
+        ticket = await ticket_at(runtime)
+        assert ticket["upload_method"] == "put", "R2 takes no forms"
+        assert ticket["upload_fields"] == {"content-type": "audio/wav"}
+    async with installation(tmp_path, conninfo, 'fallback = "local"\n' + R2_THAT_IS_OUT) as runtime:
+        ticket = await ticket_at(runtime)
+        assert ticket["upload_method"] == "post", "R2 is out, and the fallback takes forms"
+
+
 async def test_storage_info_tells_of_every_store_and_of_no_secret(tmp_path: Path, conninfo: str) -> None:
-    text = (
-        'fallback = "local"\nprimary = "r2"\n[stores.r2]\nkind = "s3"\nservice = "r2"\nbucket = "sound"\n'
-        'endpoint_url = "https://x.r2.cloudflarestorage.com"\naccess_key_id = "hush1"\n'
-        'secret_access_key = "hush2"\n'
-    )
-    async with installation(tmp_path, conninfo, text) as runtime:
+    async with installation(tmp_path, conninfo, 'fallback = "local"\n' + R2_THAT_IS_OUT) as runtime:
         person = await add_person(runtime)
         async with client_of(runtime, person) as client:
             answer = await client.get("/api/v1/storage/info")
@@ -210,10 +233,6 @@ async def test_storage_info_tells_of_every_store_and_of_no_secret(tmp_path: Path
             local, r2 = told["stores"]
             assert (local["name"], local["kind"], local["service"]) == ("local", "local", None)
             assert (r2["service"], r2["bucket"], r2["takes_forms"]) == ("r2", "sound", False)
-            asked = {"filename": "a.wav", "content_type": "audio/wav"}
-            ticket = await client.post("/api/v1/recordings/upload/initiate", json=asked)
-            assert ticket.json()["upload_method"] == "put", "R2 takes no forms"
-            assert ticket.json()["upload_fields"] == {"content-type": "audio/wav"}
 
 
 async def test_the_older_storage_info_has_its_four_fields(

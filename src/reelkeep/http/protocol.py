@@ -46,6 +46,8 @@ class BodyCycle(RequestResponseCycle):
     @classmethod
     def become(cls, cycle: RequestResponseCycle) -> "BodyCycle":
         """Make one of uvicorn's own, which gives no way to say which class it shall make."""
+        if isinstance(cycle, BodyCycle):
+            return cycle
         cycle.__class__ = cls
         assert isinstance(cycle, BodyCycle)
         cycle.pieces, cycle.held, cycle.ended = [], 0, False
@@ -100,10 +102,14 @@ class BodyCycle(RequestResponseCycle):
         try:
             await super().run_asgi(app)
         finally:
-            self.ended = True
-            self.pieces.clear()
-            _Held.count -= self.held
-            self.held = 0
+            self.drop()
+
+    def drop(self) -> None:
+        """Let go of what nobody will take any more."""
+        self.ended = True
+        self.pieces.clear()
+        _Held.count -= self.held
+        self.held = 0
 
 
 class BodyProtocol(HttpToolsProtocol):
@@ -133,6 +139,12 @@ class BodyProtocol(HttpToolsProtocol):
             if rest and not self.transport.is_closing():
                 self.data_received(rest)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the loop: the client is gone; requests that waited for their turn are never handled."""
+        for cycle, _app in self.pipeline:
+            BodyCycle.become(cycle).drop()
+        super().connection_lost(exc)
+
     def on_message_begin(self) -> None:
         """Called by the parser."""
         super().on_message_begin()
@@ -160,6 +172,9 @@ class BodyProtocol(HttpToolsProtocol):
         """Called by the parser, or in its place."""
         super().on_message_complete()
         self._length = None
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        super()._start_asgi_task(BodyCycle.become(cycle), app)  # before `run_asgi` is looked up
 
     def _take(self, body: bytes) -> None:
         assert isinstance(self.cycle, BodyCycle)
