@@ -9,12 +9,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 
-from reelkeep.blobs.models import CopyState
+from reelkeep.blobs.models import Copy, CopyState
 from reelkeep.blobs.open import open_blob
 from reelkeep.errors import ReelkeepError, StoreUnavailable
 from reelkeep.placement.check import check_store
 from reelkeep.placement.reconcile import Outcome, reconcile_blobs
+from reelkeep.placement.view import BELIEVED
 from reelkeep.runtime import Runtime
 from tests.fixtures.media import beeps, wav
 from tests.fixtures.runtime import Person, add_person
@@ -119,7 +121,8 @@ class Model:
         self.world.away = set(self.dice.sample(STORES, self.dice.choice([0, 0, 1, 2])))
 
     async def rot(self) -> None:
-        """A copy's bytes change or vanish, as long as another verified copy is there."""
+        """A copy's bytes change or vanish, as long as another verified copy is there, and not on the day
+        on which they were read."""
         blob_id = self.dice.choice(list(self.bytes))
         copies = await copies_of(self.runtime, self.person, blob_id)
         sound = [c for c in copies.values() if c.state == CopyState.PRESENT and c.verified_at]
@@ -127,12 +130,18 @@ class Model:
         if len(sound) < 2:
             return
         bad = self.dice.choice(sound)
+        await self._let_a_day_pass(bad.id)
         store: Any = self.sound_runtime.stores.get(bad.store)
         if self.dice.random() < 0.5:
             await store.delete(bad.key)
         else:
             path = store.path_of(bad.key)
             path.write_bytes(b"x" * path.stat().st_size)
+
+    async def _let_a_day_pass(self, copy_id: UUID) -> None:
+        async with self.sound_runtime.database.work(self.person.organization_id) as session:
+            read = self.sound_runtime.clock.now() - 2 * BELIEVED
+            await session.execute(update(Copy).where(Copy.id == copy_id).values(verified_at=read))
 
     async def look(self) -> None:
         """Every acknowledged blob has a copy that gives its bytes, whatever else is true."""

@@ -1,6 +1,6 @@
 """From what is wanted and what there is to the next safe step: pure, so that its promise can be tried.
 
-The promise: no copy is let go before every place that is still wanted has a verified one.
+The promise: no copy is let go before every place that is still wanted has one that was verified lately.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -20,6 +20,8 @@ class Have:
     state: CopyState
     storage_class: str = ""
     verified: bool = False
+    #: Whether it was read so long ago that it is read again before anything relies on it alone.
+    stale: bool = False
     #: Whether somebody is believed to be writing it; of one that was let go: whether its removal has begun.
     claimed: bool = False
     #: Of one that was let go: whether its bytes may go now.
@@ -135,8 +137,10 @@ def _let_go(wanted: Places, have: Sequence[Have], by_store: Mapping[str, Have]) 
         copy = by_store.get(place.store)
         if copy is None or copy.state != CopyState.PRESENT:
             return None  # it is being made, or cannot be
+        if copy.readable and (copy.stale or not copy.verified):
+            return Verify(place.store)
         if not copy.verified:
-            return Verify(place.store) if copy.readable else None
+            return None  # what is in an archive was verified before it went there
     return LetGo(extra[0].store)
 
 

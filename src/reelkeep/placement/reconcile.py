@@ -75,15 +75,14 @@ class _Run:
         self.failures: list[BaseException] = []
 
     async def step(self, pending: Collection[UUID]) -> set[UUID]:
-        """Look at them and take the next step of each; those that are not at rest yet."""
+        """Take the next step of each; those that are not at rest yet."""
         views = await self._look(pending)
         moving = [(view, move) for view in views.values() if (move := await self._next(view)) is not None]
         self.outcomes |= {blob_id: Outcome.GONE for blob_id in pending if blob_id not in views}
         failures = len(self.failures)
         for batch in _batches([(view, move) for view, move in moving if isinstance(move, Make)]):
             await self._collect(make_copies(self._runtime, self._known, self._organization_id, batch))
-        await self._let_go([(view, move) for view, move in moving if isinstance(move, LetGo)])
-        singly = [self._single(view, move) for view, move in moving if not isinstance(move, Make | LetGo)]
+        singly = [self._single(view, move) for view, move in moving if not isinstance(move, Make)]
         results = await asyncio.gather(*singly, return_exceptions=True)
         self.failures += [result for result in results if isinstance(result, BaseException)]
         if len(self.failures) > failures:
@@ -95,9 +94,16 @@ class _Run:
         self.failures += await making
 
     async def _look(self, pending: Collection[UUID]) -> dict[UUID, View]:
+        """Look at them under their locks, and let go of what is to be let go of."""
         now = self._runtime.clock.now()
         async with self._runtime.database.work(self._organization_id) as session:
-            return await view_blobs(session, self._known, now, self._organization_id, pending)
+            views = await view_blobs(session, self._known, now, self._organization_id, pending, lock=True)
+            for view in views.values():
+                while isinstance(move := view.move, LetGo):
+                    copy = _copy(view, move.store)
+                    let_go(self._runtime, copy)
+                    self._tell(session, "copy.let_go", view, copy)
+        return views
 
     async def _next(self, view: View) -> Move | None:
         """The next step; None, with its outcome noted, for a blob that rests."""
@@ -113,22 +119,6 @@ class _Run:
             self.outcomes[view.blob.id] = Outcome.LOST
             return None
         return move
-
-    async def _let_go(self, wanted: Sequence[tuple[View, LetGo]]) -> None:
-        """Under the blobs' locks, where it is still the next step."""
-        if not wanted:
-            return
-        moves = {view.blob.id: move for view, move in wanted}
-        now = self._runtime.clock.now()
-        async with self._runtime.database.work(self._organization_id) as session:
-            views = await view_blobs(
-                session, self._known, now, self._organization_id, moves.keys(), lock=True
-            )
-            for blob_id, view in views.items():
-                copy = view.copy_in(moves[blob_id].store)
-                if view.move == moves[blob_id] and copy is not None:
-                    let_go(self._runtime, copy)
-                    self._tell(session, "copy.let_go", view, copy)
 
     async def _single(self, view: View, move: Move) -> None:
         match move:

@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import ARRAY, Uuid, any_, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.blobs.models import Blob, BlobKind, Copy, CopyState
@@ -29,6 +29,10 @@ select o.blob_id, o.recording_id, o.has_original
 """)
 #: Kinds whose owner is found as above; a blob of another kind is never taken for one that nobody needs.
 OWNED_KINDS = frozenset({BlobKind.ORIGINAL, BlobKind.PLAYBACK, BlobKind.PEAKS})
+
+
+#: Bytes may have changed since they were read; another copy goes only beside one that was read this lately.
+BELIEVED = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ def have_of(copy: Copy, now: datetime, *, digest_known: bool) -> Have:
         state=CopyState(copy.state),
         storage_class=copy.storage_class,
         verified=copy.verified_at is not None and digest_known,
+        stale=copy.verified_at is not None and copy.verified_at < now - BELIEVED,
         claimed=copy.claim_id is not None if deleting else believed,
         remove_due=deleting and copy.remove_after is not None and copy.remove_after <= now,
         restore_state=copy.restore_state,
@@ -97,11 +102,13 @@ async def view_blobs(
     lock: bool = False,
 ) -> dict[UUID, View]:
     """The blobs as they are now, without those that are gone. With `lock`, they stay so until the commit."""
-    query = select(Blob).where(Blob.organization_id == organization_id, Blob.id.in_(blob_ids))
+    # One array, not one parameter for each: the statement stays the same, and is prepared once.
+    among = literal(list(blob_ids), ARRAY(Uuid))
+    query = select(Blob).where(Blob.organization_id == organization_id, Blob.id == any_(among))
     # Always in one order, so that two never wait for each other.
     query = query.order_by(Blob.id).with_for_update() if lock else query
     blobs = (await session.scalars(query.execution_options(populate_existing=True))).all()
-    held = select(Copy).where(Copy.organization_id == organization_id, Copy.blob_id.in_(blob_ids))
+    held = select(Copy).where(Copy.organization_id == organization_id, Copy.blob_id == any_(among))
     copies: dict[UUID, list[Copy]] = defaultdict(list)
     for copy in await session.scalars(held.execution_options(populate_existing=True)):
         copies[copy.blob_id].append(copy)

@@ -17,7 +17,7 @@ from reelkeep.stores.protocol import ObjectFacts
 #: Bytes held in memory for one object being read: the first piece, and what it grows to while the reader is
 #: quick. 1 MiB halves the processor time of 64 KiB; a slow reader does not need it.
 READ_BYTES_MIN, READ_BYTES_MAX = 64 * 1024, 1024 * 1024
-#: A reader that takes a piece sooner gets one of twice the size, and one that needs longer one of half.
+#: A reader that takes a piece sooner gets one of four times the size, and one that needs longer one of half.
 QUICK_SECONDS, SLOW_SECONDS = 0.02, 0.2
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -110,5 +110,5 @@ class LocalReader:
 
 def _next_length(length: int, taken_in_seconds: float) -> int:
     if taken_in_seconds < QUICK_SECONDS:
-        return min(2 * length, READ_BYTES_MAX)
+        return min(4 * length, READ_BYTES_MAX)
     return max(length // 2, READ_BYTES_MIN) if taken_in_seconds > SLOW_SECONDS else length

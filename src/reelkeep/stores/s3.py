@@ -56,7 +56,7 @@ class S3Store:
     def __init__(self, config: S3StoreConfig, clock: Clock | None = None) -> None:
         self._config = config
         self._credentials = config.overlapping_credentials()
-        clock = clock or SystemClock()
+        self._clock = clock = clock or SystemClock()
         signer = Signer(config.endpoint(), config.region, self._credentials, clock)
         public = Signer(config.endpoint(public=True), config.region, self._credentials, clock)
         self._requests = S3Requests(
@@ -117,7 +117,7 @@ class S3Store:
         """Write an object whole, confirmed by the service; see `Store.put`."""
         full, data = self._full(key), await self._settled_data()
         with self._credentials.doubted():
-            written, digest = await put_object(
+            done = await put_object(
                 data,
                 self.bucket,
                 full,
@@ -127,7 +127,18 @@ class S3Store:
                 sha256=sha256,
                 storage_class=storage_class,
             )
-        return replace(await self.head(key), size_bytes=written, sha256=digest)
+        if done.etag is None:
+            return replace(await self.head(key), size_bytes=done.size_bytes, sha256=done.sha256)
+        # One request: the service has answered it, and has compared the bytes with their signed SHA-256.
+        return ObjectFacts(
+            key,
+            done.size_bytes,
+            content_type,
+            done.etag,
+            self._clock.now(),
+            sha256=done.sha256,
+            storage_class=storage_class or "",
+        )
 
     async def head(self, key: str) -> ObjectFacts:
         """The facts of an object, or `ObjectNotFound`."""

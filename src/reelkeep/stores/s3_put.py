@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 import obstore
@@ -15,6 +16,16 @@ PART_BYTES = 8 * 1024 * 1024
 _PARTS_AT_ONCE = 2
 #: How long a write that was given up may take to tell the service so.
 _ABORT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What was written."""
+
+    size_bytes: int
+    sha256: str
+    #: As the service answered a body that went in one request; None: it has to be asked.
+    etag: str | None
 
 
 class _Counted:
@@ -59,8 +70,8 @@ async def put_object(
     size_bytes: int | None,
     sha256: str | None,
     storage_class: str | None = None,
-) -> tuple[int, str]:
-    """Write an object whole or not at all; returns its size and SHA-256."""
+) -> Put:
+    """Write an object whole or not at all."""
     counted = _Counted(key, body, size_bytes, sha256)
     parts = counted.parts()
     first = await anext(parts)
@@ -68,9 +79,11 @@ async def put_object(
     if storage_class:
         attributes["Storage-Class"] = storage_class
     second = await anext(parts, None) if len(first) == PART_BYTES else None
+    etag: str | None = None
     if second is None:
         with s3_errors.translated(bucket, key):
-            await obstore.put_async(store, key, first, attributes=attributes, use_multipart=False)
+            done = await obstore.put_async(store, key, first, attributes=attributes, use_multipart=False)
+        etag = (done["e_tag"] or "").strip('"') or None
     else:
 
         async def send(queued: AsyncIterator[bytes]) -> None:
@@ -86,7 +99,7 @@ async def put_object(
                 )
 
         await _send_parts([first, second], parts, send)
-    return counted.size_bytes, counted.sha256
+    return Put(counted.size_bytes, counted.sha256, etag)
 
 
 async def _send_parts(

@@ -37,6 +37,14 @@ def test_what_stays_is_read_before_anything_is_let_go() -> None:
     assert next_move((A,), [replace(have[0], verified=True), have[1]]) == LetGo("b")
 
 
+def test_what_was_read_long_ago_is_read_again_before_another_copy_goes() -> None:
+    have = [Have("a", PRESENT, verified=True, stale=True), Have("b", PRESENT, verified=True)]
+    assert next_move((A,), have) == Verify("a")
+    assert next_move((A, B), have) is None
+    cold = Place("a", "GLACIER")
+    assert next_move((cold,), [replace(have[0], storage_class="GLACIER"), have[1]]) == LetGo("b")
+
+
 def test_nothing_is_let_go_while_a_wanted_copy_is_missing_or_being_made() -> None:
     for state in (CopyState.MAKING, CopyState.MISSING, CopyState.DAMAGED):
         have = [Have("a", state, claimed=True), Have("b", PRESENT, verified=True)]
