@@ -24,6 +24,8 @@ class Event(TenantTable, Base):
         Index("ix_event_order", "epoch", "xid", "seq"),
         Index("ix_event_recording", "organization_id", "recording_id"),
     )
+    # What the database adds is for readers; a writer would wait for it each time.
+    __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012 - as SQLAlchemy declares it
 
     seq: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
     epoch: Mapped[int] = mapped_column(server_default=text("1"))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Uuid, any_, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.blobs.key_templates import load_templates
@@ -21,8 +21,9 @@ async def keys_of_copies(
 ) -> list[str]:
     """A key that no attempt before has had for each of these blobs in its store, by the template in force."""
     templates = await load_templates(session, organization_id)
-    ids = {view.recording_id or view.blob.recording_id for view, _ in wanted}
-    query = select(Recording).where(Recording.organization_id == organization_id, Recording.id.in_(ids))
+    owners = {view.recording_id or view.blob.recording_id for view, _ in wanted} - {None}
+    among = any_(literal(list(owners), ARRAY(Uuid)))
+    query = select(Recording).where(Recording.organization_id == organization_id, Recording.id == among)
     recordings = {recording.id: recording for recording in await session.scalars(query)}
     keys = []
     for view, store in wanted:

@@ -41,7 +41,7 @@ class _Counted:
     def sha256(self) -> str:
         return self._sha256.hexdigest()
 
-    async def parts(self) -> AsyncIterator[bytes]:
+    async def parts(self) -> AsyncIterator[bytearray]:
         """The body in parts of `PART_BYTES`; the last, maybe empty, comes only when all is as declared."""
         part = bytearray()
         async for piece in self._body:
@@ -49,15 +49,17 @@ class _Counted:
             if self._size_wanted is not None and self.size_bytes > self._size_wanted:
                 break
             self._sha256.update(piece)
-            part += piece
-            while len(part) > PART_BYTES:
-                yield bytes(part[:PART_BYTES])
-                del part[:PART_BYTES]
+            left = memoryview(piece)
+            while len(left) > (room := PART_BYTES - len(part)):
+                part += left[:room]
+                yield part  # as it is: no further copy of many megabytes
+                part, left = bytearray(), left[room:]
+            part += left
         if self._size_wanted not in (None, self.size_bytes):
             raise wrong_bytes(self._key, "size_bytes", self._size_wanted, self.size_bytes)
         if self._sha256_wanted not in (None, self.sha256):
             raise wrong_bytes(self._key, "sha256", self._sha256_wanted, self.sha256)
-        yield bytes(part)
+        yield part
 
 
 async def put_object(
@@ -86,7 +88,7 @@ async def put_object(
         etag = (done["e_tag"] or "").strip('"') or None
     else:
 
-        async def send(queued: AsyncIterator[bytes]) -> None:
+        async def send(queued: AsyncIterator[bytearray]) -> None:
             with s3_errors.translated(bucket, key):
                 await obstore.put_async(
                     store,
@@ -103,14 +105,14 @@ async def put_object(
 
 
 async def _send_parts(
-    taken: list[bytes],
-    rest: AsyncIterator[bytes],
-    send: Callable[[AsyncIterator[bytes]], Coroutine[Any, Any, None]],
+    taken: list[bytearray],
+    rest: AsyncIterator[bytearray],
+    send: Callable[[AsyncIterator[bytearray]], Coroutine[Any, Any, None]],
 ) -> None:
     """Send parts through a queue, so that a cancelled or failed body ends the upload and leaves no parts."""
-    queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(maxsize=1)
+    queue: asyncio.Queue[bytearray | BaseException | None] = asyncio.Queue(maxsize=1)
 
-    async def queued() -> AsyncIterator[bytes]:
+    async def queued() -> AsyncIterator[bytearray]:
         while (part := await queue.get()) is not None:
             if isinstance(part, BaseException):
                 raise part
@@ -129,7 +131,7 @@ async def _send_parts(
         raise
 
 
-async def _offer(queue: asyncio.Queue[Any], part: bytes | None, sending: asyncio.Future[None]) -> None:
+async def _offer(queue: asyncio.Queue[Any], part: bytearray | None, sending: asyncio.Future[None]) -> None:
     """Put a part into the queue, or raise why nobody reads it any more."""
     putting = asyncio.ensure_future(queue.put(part))
     try:
