@@ -21,6 +21,7 @@ from reelkeep.placement.load import InForce
 from reelkeep.placement.plan import Make
 from reelkeep.placement.view import View, view_blobs
 from reelkeep.runtime import Runtime
+from reelkeep.stores.erase import delete_for_good
 
 log = get_logger(__name__)
 
@@ -143,16 +144,21 @@ async def _keep(runtime: Runtime, organization_id: UUID, carried: Sequence[tuple
                     store=claim.copy.store,
                 )
     log.info("copies made", copies=len(kept))
-    for copy in copies:
-        if copy.id not in kept:
-            await runtime.stores.get(copy.store).delete(copy.key)
+    for claim, _ in carried:
+        store = runtime.stores.get(claim.copy.store)
+        if claim.copy.id not in kept:
+            await delete_for_good(store, claim.copy.key)
+        elif claim.older_key is not None:
+            # Until now versions of it could have been all that was left.
+            with suppress(StoreError):
+                await delete_for_good(store, claim.older_key)
 
 
 async def _give_up(runtime: Runtime, claim: Claim, error: BaseException) -> BaseException | None:
     """Let the next attempt come at once; what is to be raised, if not the source alone was bad."""
     copy = claim.copy
     with suppress(StoreError):
-        await runtime.stores.get(copy.store).delete(copy.key)
+        await delete_for_good(runtime.stores.get(copy.store), copy.key)
     async with runtime.database.work(copy.organization_id) as session:
         now = {"until": runtime.clock.now(), "claims": [copy.claim_id]}
         await session.execute(RENEWED, {"organization_id": copy.organization_id, **now})

@@ -23,6 +23,7 @@ from reelkeep.placement.plan import Keep, LetGo, Lost, Make, Move, Reclass, Remo
 from reelkeep.placement.remove import forget_copy, unmake
 from reelkeep.placement.view import View, view_blobs
 from reelkeep.runtime import Runtime
+from reelkeep.stores.erase import delete_for_good
 
 log = get_logger(__name__)
 
@@ -149,12 +150,16 @@ class _Run:
         await self._write(view, copy, "copy.reclassed", {"storage_class": move.storage_class})
 
     async def _remove(self, view: View, move: Remove) -> None:
-        """Claim the removal first, so that nobody takes the copy back while its bytes go."""
+        """Claim the removal first, so that nobody takes the copy back while its bytes go.
+
+        Also of a copy that is only wanted elsewhere: its recording may be erased tomorrow, and then no row
+        would tell where versions of it are left.
+        """
         copy = _copy(view, move.store)
         if not await self._write(view, copy, None, {"claim_id": copy.claim_id or new_id()}):
             return
-        await self._runtime.stores.get(move.store).delete(copy.key)
-        await forget_copy(self._runtime, copy)
+        whole = await delete_for_good(self._runtime.stores.get(move.store), copy.key)
+        await forget_copy(self._runtime, copy, versions_left=not whole)
 
     async def _write(self, view: View, copy: Copy, event: str | None, values: dict[str, Any]) -> bool:
         """Write to the copy's row if it is still as it was seen: same state, key and claim."""
