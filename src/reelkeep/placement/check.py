@@ -16,7 +16,7 @@ from reelkeep.blobs.models import Blob, Copy, CopyState
 from reelkeep.errors import ObjectNotFound
 from reelkeep.logs import get_logger
 from reelkeep.placement.copies import mark_bad, verify_copy
-from reelkeep.placement.queue import enqueue_reconcile
+from reelkeep.placement.versions import Repair, repair_copy
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import ObjectFacts, TakesParts
 
@@ -54,7 +54,13 @@ class Drift:
     foreign: int = 0
     stale_parts: int = 0
     repaired: int = 0
+    #: Of these, copies that no other one could serve: brought back from older versions of their objects.
+    brought_back: int = 0
+    #: Bad copies that could not be repaired, by why: a `Repair`.
+    not_repaired: dict[str, int] = field(default_factory=dict)
     examples: list[str] = field(default_factory=list)
+    #: The first few that were brought back, or could not be repaired, by name.
+    repairs: list[str] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
@@ -66,12 +72,23 @@ class Drift:
         if len(self.examples) < EXAMPLES_MAX:
             self.examples.append(f"{what}: {key}")
 
+    def tell_repair(self, repair: Repair, key: str) -> None:
+        """Count what became of a bad copy, and keep the first few by name."""
+        if not repair.is_done:
+            self.not_repaired[repair] = self.not_repaired.get(repair, 0) + 1
+        elif repair != Repair.NOT_NEEDED:
+            self.repaired += 1
+            self.brought_back += repair == Repair.BROUGHT_BACK
+        if len(self.repairs) < EXAMPLES_MAX and (repair == Repair.BROUGHT_BACK or not repair.is_done):
+            self.repairs.append(f"{repair}: {key}")
+
 
 async def check_store(runtime: Runtime, name: str, *, verify: bool = False, repair: bool = False) -> Drift:
     """Walk through a store and its rows; `verify` reads every copy, `repair` mends what it can.
 
-    Repair marks a bad copy, so that reconcile makes it again from another one, and removes orphans and dead
-    multipart uploads. Never removed: what is incoming, and what is not Reelkeep's.
+    Repair marks a bad copy, so that reconcile makes it again from another one, or brings it back here from an
+    older version, and removes orphans and dead multipart uploads. Never removed: what is incoming, and what
+    is not Reelkeep's.
     """
     check = _Check(runtime, name, Drift(name), verify=verify, repair=repair)
     await check.walk()
@@ -174,9 +191,8 @@ class _Check:
     async def _ask(self, copy: Copy) -> None:
         if not self._repair:
             return
-        async with self._runtime.database.work(copy.organization_id) as session:
-            await enqueue_reconcile(session, copy.organization_id, [copy.blob_id])
-        self.drift.repaired += 1
+        repair = await repair_copy(self._runtime, copy.organization_id, copy.blob_id, copy.store)
+        self.drift.tell_repair(repair, copy.key)
 
     async def look_at_parts(self) -> None:
         """Multipart uploads that nobody will complete any more."""

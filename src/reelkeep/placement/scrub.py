@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from reelkeep.blobs.models import COLD_CLASSES, Blob, Copy, CopyState
 from reelkeep.logs import get_logger
 from reelkeep.placement.copies import verify_copy
-from reelkeep.placement.queue import enqueue_reconcile
+from reelkeep.placement.versions import repair_copy
 from reelkeep.runtime import Runtime
 
 log = get_logger(__name__)
@@ -31,7 +31,7 @@ class Round:
 
 
 async def scrub(runtime: Runtime) -> int:
-    """Read what is due at this look; how many copies. Bad ones are marked, and made again from another."""
+    """Read what is due at this look; how many copies. Bad ones are marked, and repaired."""
     days = runtime.settings.scrub_days
     if not days:
         return 0
@@ -74,5 +74,6 @@ async def _read(runtime: Runtime, organization_id: Any, copy_id: Any) -> None:
     if copy is None or blob is None or copy.state != CopyState.PRESENT:
         return
     if await verify_copy(runtime, blob, copy) != CopyState.PRESENT:
-        async with runtime.database.work(organization_id) as session:
-            await enqueue_reconcile(session, organization_id, [blob.id])
+        repair = await repair_copy(runtime, organization_id, blob.id, copy.store)
+        if not repair.is_done:
+            log.error("a copy cannot be repaired", blob_id=str(blob.id), store=copy.store, why=repair)
