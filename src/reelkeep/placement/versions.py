@@ -62,7 +62,6 @@ class Repair(StrEnum):
     NOT_ALLOWED = "not_allowed"
     #: Its bytes were never read whole, so no version can be proved to be them.
     NO_DIGEST = "no_digest"
-    KEY_ERASED = "key_erased"
 
     @property
     def is_done(self) -> bool:
@@ -163,7 +162,7 @@ async def _from_versions(runtime: Runtime, view: View, copy: Copy) -> Repair:
     except KeyRefused as error:
         if error.code != ErrorCode.KEY_ERASED:
             raise
-        return Repair.KEY_ERASED
+        return Repair.NOT_NEEDED  # just now
 
 
 async def _try_versions(runtime: Runtime, lost: _Lost) -> Repair:

@@ -291,7 +291,7 @@ class S3Store:
         with s3_errors.translated(self.bucket, key):
             await obstore.put_async(data, key, b"ok", use_multipart=False)
         await self._requests.head(key)
-        await self._requests.send("DELETE", key)
+        await self._versions.delete(key)
 
     async def close(self) -> None:
         """Give back connections."""

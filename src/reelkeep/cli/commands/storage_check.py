@@ -27,7 +27,6 @@ WHY_NOT = {
     "`reelkeep storage provision {store} --policy-only` prints, and run this again",
     Repair.NO_DIGEST: "no other copy can be read, and their SHA-256 was never computed, so no older version "
     "can be proved to be them. Look at the versions with the service's own tools",
-    Repair.KEY_ERASED: "their encryption key was erased: nobody can read them again",
 }
 
 
