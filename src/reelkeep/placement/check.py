@@ -45,6 +45,8 @@ class Drift:
     wrong_size: int = 0
     damaged: int = 0
     verified: int = 0
+    #: Copies that `verify` could not read, because their key was erased: nothing is wrong with them.
+    unreadable: int = 0
     #: Sealed objects that no copy tells of, older than a grace time.
     orphans: int = 0
     orphan_bytes: int = 0
@@ -177,11 +179,18 @@ class _Check:
             drift.tell(f"{facts.size_bytes:,} bytes instead of {copy.size_bytes:,}", copy.key)
             await self._mend(copy, CopyState.DAMAGED)
         elif self._verify:
-            drift.verified += 1
-            if await verify_copy(self._runtime, blob, copy) != CopyState.PRESENT:
-                drift.damaged += 1
-                drift.tell("other bytes than were sealed", copy.key)
-                await self._ask(copy)
+            await self._read(blob, copy)
+
+    async def _read(self, blob: Blob, copy: Copy) -> None:
+        found = await verify_copy(self._runtime, blob, copy)
+        if found is None:
+            self.drift.unreadable += 1
+            return
+        self.drift.verified += 1
+        if found != CopyState.PRESENT:
+            self.drift.damaged += 1
+            self.drift.tell("other bytes than were sealed", copy.key)
+            await self._ask(copy)
 
     async def _mend(self, copy: Copy, state: CopyState) -> None:
         if self._repair:

@@ -74,6 +74,8 @@ class _Run:
         self._runtime, self._known, self._organization_id = runtime, known, organization_id
         self.outcomes: dict[UUID, Outcome] = {}
         self.failures: list[BaseException] = []
+        #: A copy of these cannot be proved, because its key was erased: they stay as they are.
+        self._unreadable: set[UUID] = set()
 
     async def step(self, pending: Collection[UUID]) -> set[UUID]:
         """Look at them and take the next step of each; those that are not at rest yet."""
@@ -90,7 +92,7 @@ class _Run:
         if len(self.failures) > failures:
             return set()  # the job comes again
         unmade = {view.blob.id for view in views.values() if view.unmade}
-        return {view.blob.id for view, _ in moving} | unmade
+        return {view.blob.id for view, _ in moving} - self._unreadable | unmade
 
     async def _collect(self, making: Any) -> None:
         self.failures += await making
@@ -136,7 +138,8 @@ class _Run:
             case Reclass():
                 await self._reclass(view, move)
             case Verify():
-                await verify_copy(self._runtime, view.blob, _copy(view, move.store))
+                if await verify_copy(self._runtime, view.blob, _copy(view, move.store)) is None:
+                    self._unreadable.add(view.blob.id)
             case Keep():
                 values = {"state": CopyState.PRESENT, "remove_after": None, "verified_at": None}
                 await self._write(view, _copy(view, move.store), "copy.kept", values)
