@@ -212,6 +212,25 @@ async def test_a_second_copy_that_is_lost_as_well_does_not_count_and_is_made_aga
         assert await bytes_in(bucket.runtime, copies[name]) == SOUND
 
 
+async def test_a_second_copy_that_turns_out_to_be_bad_takes_no_version_with_it(bucket: Bucket) -> None:
+    await write_rules(bucket.runtime, "original: s3-test, second\n*: s3-test")
+    second = (await repair_of_rules(bucket))["second"]
+    await bucket.runtime.stores.get("second").put(second.key, pieces(OTHER))
+    bucket.delete((await bucket.copy()).key)
+    assert (await bucket.check()).brought_back == 0, "it was read once, and has its size"
+    await do_jobs(bucket.runtime)
+    assert (await repair_of_rules(bucket))["second"].state == CopyState.DAMAGED
+    assert (await bucket.check()).brought_back == 1
+    await do_jobs(bucket.runtime)
+    copies = await copies_of(bucket.runtime, bucket.person, bucket.blob_id)
+    for name in ("s3-test", "second"):
+        assert await bytes_in(bucket.runtime, copies[name]) == SOUND
+
+
+async def pieces(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
 async def test_the_scrub_brings_back_what_it_finds_damaged(
     tmp_path: Path, conninfo: str, ceph: Ceph, ceph_bucket: str
 ) -> None:

@@ -44,6 +44,11 @@ RENEWED = text("""
 update copy set claimed_until = :until
  where organization_id = :organization_id and claim_id = any(cast(:claims as uuid[])) and state = 'making'
 """)
+# Back to the key that was there before: a bucket may keep versions under it, which may be all that is left.
+GIVEN_BACK = text("""
+update copy set key = :key, state = 'missing', claim_id = null, claimed_until = null
+ where organization_id = :organization_id and id = :id and claim_id = :claim_id and state = 'making'
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +165,13 @@ async def _give_up(runtime: Runtime, claim: Claim, error: BaseException) -> Base
     with suppress(StoreError):
         await delete_for_good(runtime.stores.get(copy.store), copy.key)
     async with runtime.database.work(copy.organization_id) as session:
-        now = {"until": runtime.clock.now(), "claims": [copy.claim_id]}
-        await session.execute(RENEWED, {"organization_id": copy.organization_id, **now})
+        mine = {"organization_id": copy.organization_id}
+        if claim.older_key is not None:
+            back = {"key": claim.older_key, "id": copy.id, "claim_id": copy.claim_id}
+            await session.execute(GIVEN_BACK, mine | back)
+        else:
+            now = {"until": runtime.clock.now(), "claims": [copy.claim_id]}
+            await session.execute(RENEWED, mine | now)
     if not isinstance(error, SourceFailed):
         return error
     if isinstance(error.error, ObjectNotFound):

@@ -16,7 +16,7 @@ from reelkeep.stores.s3_requests import STANDARD, S3Requests
 #: Told in the answer to a DELETE by a bucket that keeps what was deleted, and by no other. Ceph (16) leaves
 #: it out where a marker lies there already: its absence proves nothing in a bucket that may keep versions.
 VERSION_ID = "x-amz-version-id"
-#: A bucket that keeps no versions is asked again after so long whether it does by now.
+#: A bucket is asked again after so long whether it keeps versions.
 ASKED_AGAIN_SECONDS = 600
 _MARKER = "DeleteMarker"
 _UNABLE = (405, 501)
@@ -27,7 +27,7 @@ class S3Versions:
 
     def __init__(self, requests: S3Requests) -> None:
         self._requests = requests
-        self._off_until = float("-inf")
+        self._keeps, self._known_until = True, float("-inf")
 
     async def versioning(self) -> Versioning:
         """Whether the bucket keeps older versions; see `KeepsVersions.versioning`."""
@@ -67,12 +67,10 @@ class S3Versions:
 
     async def _may_keep(self) -> bool:
         """Whether there may be older versions; a bucket that once kept them is never again without."""
-        if time.monotonic() < self._off_until:
-            return False
-        if await self.versioning() != Versioning.OFF:
-            return True
-        self._off_until = time.monotonic() + ASKED_AGAIN_SECONDS
-        return False
+        if time.monotonic() >= self._known_until:
+            self._keeps = await self.versioning() != Versioning.OFF
+            self._known_until = time.monotonic() + ASKED_AGAIN_SECONDS
+        return self._keeps
 
     async def _entries(self, key: str) -> AsyncGenerator[ET.Element, None]:
         """Versions and markers of one key, the newest first; the longer keys of its prefix come after."""

@@ -90,6 +90,8 @@ def _show(found: list[Drift], told: Round) -> None:
             print_note(f"{drift.store}: {line}")
         if drift.foreign:
             print_note(f"{drift.store}: {drift.foreign:,} objects are not Reelkeep's; they are left alone.")
+        if drift.unreadable:
+            print_note(f"{drift.store}: {drift.unreadable:,} copies nobody can read: their key was erased.")
         _show_repairs(drift)
     oldest = told.oldest_read_at
     print_facts(
