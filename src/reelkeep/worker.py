@@ -25,7 +25,7 @@ from reelkeep.placement.queue import RECONCILE
 from reelkeep.placement.reconcile import reconcile_blobs
 from reelkeep.placement.restore_media import Following, sweep_restores
 from reelkeep.placement.retention import Walk, sweep_retention
-from reelkeep.placement.scrub import scrub
+from reelkeep.placement.scrub import Unread, scrub
 from reelkeep.placement.sweep import sweep_placement
 from reelkeep.recordings.steps import FETCH, MEDIA, SEAL, SPEECH
 from reelkeep.recordings.sweep import sweep_steps
@@ -213,9 +213,10 @@ async def sweep_forever(runtime: Runtime) -> None:
 
 async def scrub_forever(runtime: Runtime) -> None:
     """Read what is due of all copies until cancelled; a long file must not stop the sweep."""
+    unread = Unread()
     while True:
         await asyncio.sleep(runtime.settings.sweep_seconds)
         try:
-            await scrub(runtime)
+            await scrub(runtime, unread)
         except Exception as error:  # the loop must outlive any one failure
             log.warning("reading copies failed", exc_info=error)

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -27,15 +28,19 @@ from reelkeep.blobs.models import Blob, Copy, DataKeyRow
 from reelkeep.clock import new_id
 from reelkeep.errors import Conflict, ErrorCode, KeyRefused, ReelkeepError, WrongBytes
 from reelkeep.placement.check import check_store
+from reelkeep.placement.reconcile import Outcome, reconcile_blob
+from reelkeep.placement.scrub import Unread, scrub
 from reelkeep.recordings.models import Erased, Hold, Recording
 from reelkeep.recordings.shred import shred_recording
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import SignsUrls, Store, TakesParts
+from reelkeep.stores.traffic import traffic_of
 from reelkeep.uploads.key_scope import recording_of_key
 from reelkeep.wiring import open_runtime
 from tests.fixtures.backups import back_up, keep, place_of, played, restored
 from tests.fixtures.media import beeps, wav
 from tests.fixtures.runtime import Person, add_person, client_of, do_jobs, settings_for
+from tests.fixtures.several_stores import blobs_of, copies_of, write_rules
 from tests.service.test_uploads import complete, initiate, send
 
 SOUND = wav(beeps(20.0))
@@ -492,12 +497,61 @@ async def test_the_check_of_all_copies_comes_past_a_shredded_one(runtime: Runtim
     await shred_recording(runtime, person.organization_id, UUID(recording["id"]), None)
     name = runtime.stores.primary_name
     drift = await check_store(runtime, name, verify=True)
-    assert (drift.is_clean, drift.verified, drift.foreign) == (True, 2, 0)
+    assert (drift.is_clean, drift.verified, drift.unreadable, drift.foreign) == (True, 1, 1, 0)
     sealed = bytearray(await whole(inside(runtime.stores.primary), other["s3_key"]))
     sealed[70_000] ^= 1
     await inside(runtime.stores.primary).put(other["s3_key"], pieces(bytes(sealed)))
     drift = await check_store(runtime, name, verify=True)
-    assert (drift.damaged, drift.verified) == (1, 2)
+    assert (drift.damaged, drift.verified, drift.unreadable) == (1, 1, 1)
+
+
+async def test_a_copy_whose_key_was_erased_is_not_verified_and_holds_up_no_reading_of_the_others(
+    tmp_path: Path, conninfo: str
+) -> None:
+    flags = {"sweep_seconds": 86_400, "scrub_days": 1}
+    async with encrypted(tmp_path, conninfo, **flags) as runtime:
+        person = await add_person(runtime)
+        async with client_of(runtime, person) as client:
+            shredded, other = await take(client), await take(client, title="other")
+        await forget_reading(runtime, person)
+        await shred_recording(runtime, person.organization_id, UUID(shredded["id"]), None)
+        settings = runtime.settings.model_copy(update={"sweep_seconds": 1})
+        slowly, unread = replace(runtime, settings=settings), Unread()
+        assert [await scrub(slowly, unread) for _ in range(3)] == [1, 1, 0], "one at a time, none twice"
+        async with runtime.database.work(person.organization_id) as session:
+            read = {copy.key: copy.verified_at for copy in await session.scalars(select(Copy))}
+        assert read[shredded["s3_key"]] is None
+        assert read[other["s3_key"]] is not None
+
+
+async def test_a_description_that_nobody_can_read_keeps_its_other_copy_and_does_not_go_round(
+    tmp_path: Path, conninfo: str
+) -> None:
+    second = f'[stores.second]\nkind = "local"\npath = "{tmp_path / "second"}"\nshared = true\n'
+    section = f"[stores.local]\nencrypted = true\n{second}encrypted = true\n"
+    async with encrypted(tmp_path, conninfo, section=section) as runtime:
+        person = await add_person(runtime)
+        await write_rules(runtime, "*: local, second")
+        async with client_of(runtime, person) as client:
+            recording = await take(client)
+        await do_jobs(runtime)
+        blob = (await blobs_of(runtime, person, "sidecar"))[0]
+        assert set(await copies_of(runtime, person, blob.id)) == {"local", "second"}
+        await forget_reading(runtime, person)
+        await shred_recording(runtime, person.organization_id, UUID(recording["id"]), None)
+        await write_rules(runtime, "*: local")
+        traffic = traffic_of(runtime.stores.get("local"))
+        assert traffic is not None
+        traffic.take()
+        assert await reconcile_blob(runtime, person.organization_id, blob.id) == Outcome.WAITING
+        assert sum(counts.requests for counts in traffic.take().values()) <= 2
+        assert set(await copies_of(runtime, person, blob.id)) == {"local", "second"}
+
+
+async def forget_reading(runtime: Runtime, person: Person) -> None:
+    """As if no copy had ever been read."""
+    async with runtime.database.work(person.organization_id) as session:
+        await session.execute(text("update copy set verified_at = null"))
 
 
 async def pieces(body: bytes) -> AsyncIterator[bytes]:

@@ -16,6 +16,7 @@ from reelkeep.recordings.blob_keys import plan_blob
 from reelkeep.recordings.models import Recording
 from reelkeep.runtime import Runtime
 from reelkeep.speech.protocol import Segment
+from reelkeep.stores.erase import delete_for_good
 from reelkeep.transcripts.models import Transcript
 from reelkeep.transcripts.read import newest_transcript, segments_of
 
@@ -58,7 +59,7 @@ async def keep_words(runtime: Runtime, organization_id: UUID, recording_id: UUID
             await keep_once(session, organization_id, BlobKind.TRANSCRIPT, kept, named)
             is_needed = True
     if not is_needed:  # the recording was removed meanwhile
-        await store.delete(kept.key)
+        await delete_for_good(store, kept.key)
 
 
 def _words(recording: Recording, transcript: Transcript, segments: list[Segment]) -> Words:

@@ -25,6 +25,7 @@ from reelkeep.logs import get_logger
 from reelkeep.recordings.advance import lock_recording
 from reelkeep.recordings.blob_keys import plan_blob
 from reelkeep.runtime import Runtime
+from reelkeep.stores.erase import delete_for_good
 
 log = get_logger(__name__)
 
@@ -70,7 +71,7 @@ async def _describe(runtime: Runtime, known: Known) -> bool:
             older = _let_older_go(about, blob_id, runtime.clock.now())
             await keep_once(session, about.organization_id, BlobKind.SIDECAR, kept, older)
             return True
-    await store.delete(planned.key)
+    await delete_for_good(store, planned.key)
     return False
 
 
@@ -115,7 +116,7 @@ async def _remove_older(runtime: Runtime, organization_id: UUID, recording_id: U
     for blob_id, places in (await _older(runtime, organization_id, recording_id)).items():
         try:
             for store, key in places:
-                await runtime.stores.get(store).delete(key)
+                await delete_for_good(runtime.stores.get(store), key)
         except StoreError as error:
             log.info("an older description stays for now", blob_id=str(blob_id), error_code=error.code)
             continue

@@ -9,7 +9,7 @@ from typing import Any
 from reelkeep.errors import ObjectNotFound, StoreError, StoreUnavailable, WrongBytes
 from reelkeep.placement.pace import paced, turn_at, turn_of_size
 from reelkeep.runtime import Runtime
-from reelkeep.stores.protocol import CopiesAcross, ObjectFacts, Store
+from reelkeep.stores.protocol import CopiesAcross, KeepsVersions, ObjectFacts, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class Bytes:
     content_type: str
     #: None until somebody has read them all.
     sha256: str | None
+    #: Of an older version that the store keeps; None: the object itself.
+    version_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +72,20 @@ async def _write(
     origin = runtime.stores.get(source.store)
     if isinstance(into, CopiesAcross) and into.can_copy_from(origin):
         try:
-            facts = await into.copy_from(origin, source.key, key, storage_class=storage_class or None)
+            facts = await into.copy_from(
+                origin,
+                source.key,
+                key,
+                storage_class=storage_class or None,
+                version_id=source.version_id,
+            )
         except ObjectNotFound as missing:
             raise SourceFailed(missing) from missing
         return facts, source.sha256
     try:
         facts = await into.put(
             key,
-            paced(runtime, _told_apart(origin.read(source.key)), source.store, into.name),
+            paced(runtime, _told_apart(_pieces_of(origin, source)), source.store, into.name),
             content_type=source.content_type,
             size_bytes=source.size_bytes,
             sha256=source.sha256,
@@ -86,6 +94,13 @@ async def _write(
     except WrongBytes as wrong:  # what was sent is what was read
         raise SourceFailed(_other_bytes(source)) from wrong
     return facts, facts.sha256
+
+
+def _pieces_of(origin: Store, source: Bytes) -> AsyncIterator[bytes]:
+    if source.version_id is None:
+        return origin.read(source.key)
+    assert isinstance(origin, KeepsVersions)
+    return origin.read_version(source.key, source.version_id)
 
 
 async def _told_apart(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

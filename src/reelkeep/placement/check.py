@@ -16,7 +16,7 @@ from reelkeep.blobs.models import Blob, Copy, CopyState
 from reelkeep.errors import ObjectNotFound
 from reelkeep.logs import get_logger
 from reelkeep.placement.copies import mark_bad, verify_copy
-from reelkeep.placement.queue import enqueue_reconcile
+from reelkeep.placement.versions import Repair, repair_copy
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import ObjectFacts, TakesParts
 
@@ -45,6 +45,8 @@ class Drift:
     wrong_size: int = 0
     damaged: int = 0
     verified: int = 0
+    #: Copies that `verify` could not read, because their key was erased: nothing is wrong with them.
+    unreadable: int = 0
     #: Sealed objects that no copy tells of, older than a grace time.
     orphans: int = 0
     orphan_bytes: int = 0
@@ -54,7 +56,13 @@ class Drift:
     foreign: int = 0
     stale_parts: int = 0
     repaired: int = 0
+    #: Of these, copies that no other one could serve: brought back from older versions of their objects.
+    brought_back: int = 0
+    #: Bad copies that could not be repaired, by why: a `Repair`.
+    not_repaired: dict[str, int] = field(default_factory=dict)
     examples: list[str] = field(default_factory=list)
+    #: The first few that were brought back, or could not be repaired, by name.
+    repairs: list[str] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
@@ -66,12 +74,23 @@ class Drift:
         if len(self.examples) < EXAMPLES_MAX:
             self.examples.append(f"{what}: {key}")
 
+    def tell_repair(self, repair: Repair, key: str) -> None:
+        """Count what became of a bad copy, and keep the first few by name."""
+        if not repair.is_done:
+            self.not_repaired[repair] = self.not_repaired.get(repair, 0) + 1
+        elif repair != Repair.NOT_NEEDED:
+            self.repaired += 1
+            self.brought_back += repair == Repair.BROUGHT_BACK
+        if len(self.repairs) < EXAMPLES_MAX and (repair == Repair.BROUGHT_BACK or not repair.is_done):
+            self.repairs.append(f"{repair}: {key}")
+
 
 async def check_store(runtime: Runtime, name: str, *, verify: bool = False, repair: bool = False) -> Drift:
     """Walk through a store and its rows; `verify` reads every copy, `repair` mends what it can.
 
-    Repair marks a bad copy, so that reconcile makes it again from another one, and removes orphans and dead
-    multipart uploads. Never removed: what is incoming, and what is not Reelkeep's.
+    Repair marks a bad copy, so that reconcile makes it again from another one, or brings it back here from an
+    older version, and removes orphans and dead multipart uploads. Never removed: what is incoming, and what
+    is not Reelkeep's.
     """
     check = _Check(runtime, name, Drift(name), verify=verify, repair=repair)
     await check.walk()
@@ -160,11 +179,18 @@ class _Check:
             drift.tell(f"{facts.size_bytes:,} bytes instead of {copy.size_bytes:,}", copy.key)
             await self._mend(copy, CopyState.DAMAGED)
         elif self._verify:
-            drift.verified += 1
-            if await verify_copy(self._runtime, blob, copy) != CopyState.PRESENT:
-                drift.damaged += 1
-                drift.tell("other bytes than were sealed", copy.key)
-                await self._ask(copy)
+            await self._read(blob, copy)
+
+    async def _read(self, blob: Blob, copy: Copy) -> None:
+        found = await verify_copy(self._runtime, blob, copy)
+        if found is None:
+            self.drift.unreadable += 1
+            return
+        self.drift.verified += 1
+        if found != CopyState.PRESENT:
+            self.drift.damaged += 1
+            self.drift.tell("other bytes than were sealed", copy.key)
+            await self._ask(copy)
 
     async def _mend(self, copy: Copy, state: CopyState) -> None:
         if self._repair:
@@ -174,9 +200,8 @@ class _Check:
     async def _ask(self, copy: Copy) -> None:
         if not self._repair:
             return
-        async with self._runtime.database.work(copy.organization_id) as session:
-            await enqueue_reconcile(session, copy.organization_id, [copy.blob_id])
-        self.drift.repaired += 1
+        repair = await repair_copy(self._runtime, copy.organization_id, copy.blob_id, copy.store)
+        self.drift.tell_repair(repair, copy.key)
 
     async def look_at_parts(self) -> None:
         """Multipart uploads that nobody will complete any more."""

@@ -23,13 +23,11 @@ def bytes_of(blob: Blob, copy: Copy) -> Bytes:
     return Bytes(copy.store, copy.key, blob.size_bytes, blob.content_type, sha256)
 
 
-async def verify_copy(runtime: Runtime, blob: Blob, copy: Copy) -> CopyState:
+async def verify_copy(runtime: Runtime, blob: Blob, copy: Copy) -> CopyState | None:
     """Read a copy whole; it is verified, or marked as missing or damaged. What it turned out to be.
 
-    Of one whose key was erased nothing can be said any more; that it was looked at is noted, so that a round
-    comes past it.
+    None where its key was erased: nobody can say any more what it is, so it is not verified any longer.
     """
-    found: str | None
     try:
         found = await digest_of(runtime, copy.store, copy.key, blob.size_bytes)
     except ObjectNotFound:
@@ -39,11 +37,9 @@ async def verify_copy(runtime: Runtime, blob: Blob, copy: Copy) -> CopyState:
     except KeyRefused as error:
         if error.code != ErrorCode.KEY_ERASED:
             raise
-        found = None
-    if found is None:
         async with runtime.database.work(copy.organization_id) as session:
-            await write_guarded(session, copy, {"verified_at": runtime.clock.now()})
-        return CopyState.PRESENT
+            await write_guarded(session, copy, {"verified_at": None})
+        return None
     if blob.sha256 is not None and blob.sha256.hex() != found:
         return await mark_bad(runtime, copy, CopyState.DAMAGED)
     async with runtime.database.work(copy.organization_id) as session:

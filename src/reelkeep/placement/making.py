@@ -21,6 +21,7 @@ from reelkeep.placement.load import InForce
 from reelkeep.placement.plan import Make
 from reelkeep.placement.view import View, view_blobs
 from reelkeep.runtime import Runtime
+from reelkeep.stores.erase import delete_for_good
 
 log = get_logger(__name__)
 
@@ -42,6 +43,11 @@ update blob b set sha256 = d.sha256
 RENEWED = text("""
 update copy set claimed_until = :until
  where organization_id = :organization_id and claim_id = any(cast(:claims as uuid[])) and state = 'making'
+""")
+# Back to the key that was there before: a bucket may keep versions under it, which may be all that is left.
+GIVEN_BACK = text("""
+update copy set key = :key, state = 'missing', claim_id = null, claimed_until = null
+ where organization_id = :organization_id and id = :id and claim_id = :claim_id and state = 'making'
 """)
 
 
@@ -143,19 +149,29 @@ async def _keep(runtime: Runtime, organization_id: UUID, carried: Sequence[tuple
                     store=claim.copy.store,
                 )
     log.info("copies made", copies=len(kept))
-    for copy in copies:
-        if copy.id not in kept:
-            await runtime.stores.get(copy.store).delete(copy.key)
+    for claim, _ in carried:
+        store = runtime.stores.get(claim.copy.store)
+        if claim.copy.id not in kept:
+            await delete_for_good(store, claim.copy.key)
+        elif claim.older_key is not None:
+            # Until now versions of it could have been all that was left.
+            with suppress(StoreError):
+                await delete_for_good(store, claim.older_key)
 
 
 async def _give_up(runtime: Runtime, claim: Claim, error: BaseException) -> BaseException | None:
     """Let the next attempt come at once; what is to be raised, if not the source alone was bad."""
     copy = claim.copy
     with suppress(StoreError):
-        await runtime.stores.get(copy.store).delete(copy.key)
+        await delete_for_good(runtime.stores.get(copy.store), copy.key)
     async with runtime.database.work(copy.organization_id) as session:
-        now = {"until": runtime.clock.now(), "claims": [copy.claim_id]}
-        await session.execute(RENEWED, {"organization_id": copy.organization_id, **now})
+        mine = {"organization_id": copy.organization_id}
+        if claim.older_key is not None:
+            back = {"key": claim.older_key, "id": copy.id, "claim_id": copy.claim_id}
+            await session.execute(GIVEN_BACK, mine | back)
+        else:
+            now = {"until": runtime.clock.now(), "claims": [copy.claim_id]}
+            await session.execute(RENEWED, mine | now)
     if not isinstance(error, SourceFailed):
         return error
     if isinstance(error.error, ObjectNotFound):

@@ -16,11 +16,12 @@ from reelkeep.blobs.models import Blob, Copy, CopyState
 from reelkeep.blobs.usage import count_usage
 from reelkeep.clock import new_id
 from reelkeep.errors import ReelkeepError, StoreUnavailable
-from reelkeep.events.append import append
 from reelkeep.jobs.queue import JobName, enqueue
 from reelkeep.placement.queue import BLOBS_MAX
+from reelkeep.placement.remove import append_removed
 from reelkeep.recordings.models import Recording
 from reelkeep.runtime import Runtime
+from reelkeep.stores.erase import delete_for_good
 
 PURGE_FILES = JobName("purge_files", queue="storage")
 
@@ -54,11 +55,11 @@ def is_being_written(copy: Copy, now: datetime) -> bool:
 
 async def _remove(runtime: Runtime, organization_id: UUID, blob_id: UUID) -> None:
     for copy in await _claim(runtime, organization_id, blob_id):
-        await runtime.stores.get(copy.store).delete(copy.key)
+        whole = await delete_for_good(runtime.stores.get(copy.store), copy.key)
         async with runtime.database.work(organization_id) as session:
             this = (Copy.organization_id == organization_id, Copy.id == copy.id, Copy.key == copy.key)
             await session.execute(delete(Copy).where(*this, Copy.state == CopyState.DELETING))
-            append(session, organization_id, "copy.removed", blob_id=str(blob_id), store=copy.store)
+            append_removed(session, copy, versions_left=not whole)
             await invalidate(session, runtime, copy.store, [copy.key])
     async with runtime.database.work(organization_id) as session:
         left = exists().where(Copy.organization_id == organization_id, Copy.blob_id == blob_id)

@@ -23,6 +23,7 @@ from reelkeep.placement.plan import Keep, LetGo, Lost, Make, Move, Reclass, Remo
 from reelkeep.placement.remove import forget_copy, unmake
 from reelkeep.placement.view import View, view_blobs
 from reelkeep.runtime import Runtime
+from reelkeep.stores.erase import delete_for_good
 
 log = get_logger(__name__)
 
@@ -73,6 +74,8 @@ class _Run:
         self._runtime, self._known, self._organization_id = runtime, known, organization_id
         self.outcomes: dict[UUID, Outcome] = {}
         self.failures: list[BaseException] = []
+        #: A copy of these cannot be proved, because its key was erased: they stay as they are.
+        self._unreadable: set[UUID] = set()
 
     async def step(self, pending: Collection[UUID]) -> set[UUID]:
         """Take the next step of each; those that are not at rest yet."""
@@ -88,7 +91,7 @@ class _Run:
         if len(self.failures) > failures:
             return set()  # the job comes again
         unmade = {view.blob.id for view in views.values() if view.unmade}
-        return {view.blob.id for view, _ in moving} | unmade
+        return {view.blob.id for view, _ in moving} - self._unreadable | unmade
 
     async def _collect(self, making: Any) -> None:
         self.failures += await making
@@ -125,7 +128,8 @@ class _Run:
             case Reclass():
                 await self._reclass(view, move)
             case Verify():
-                await verify_copy(self._runtime, view.blob, _copy(view, move.store))
+                if await verify_copy(self._runtime, view.blob, _copy(view, move.store)) is None:
+                    self._unreadable.add(view.blob.id)
             case Keep():
                 values = {"state": CopyState.PRESENT, "remove_after": None, "verified_at": None}
                 await self._write(view, _copy(view, move.store), "copy.kept", values)
@@ -139,12 +143,16 @@ class _Run:
         await self._write(view, copy, "copy.reclassed", {"storage_class": move.storage_class})
 
     async def _remove(self, view: View, move: Remove) -> None:
-        """Claim the removal first, so that nobody takes the copy back while its bytes go."""
+        """Claim the removal first, so that nobody takes the copy back while its bytes go.
+
+        Also of a copy that is only wanted elsewhere: its recording may be erased tomorrow, and then no row
+        would tell where versions of it are left.
+        """
         copy = _copy(view, move.store)
         if not await self._write(view, copy, None, {"claim_id": copy.claim_id or new_id()}):
             return
-        await self._runtime.stores.get(move.store).delete(copy.key)
-        await forget_copy(self._runtime, copy)
+        whole = await delete_for_good(self._runtime.stores.get(move.store), copy.key)
+        await forget_copy(self._runtime, copy, versions_left=not whole)
 
     async def _write(self, view: View, copy: Copy, event: str | None, values: dict[str, Any]) -> bool:
         """Write to the copy's row if it is still as it was seen: same state, key and claim."""

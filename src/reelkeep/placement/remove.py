@@ -1,5 +1,7 @@
 """The end of copies, of renditions that are made again on demand, and of blobs that nothing needs."""
 
+from typing import Any
+
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,7 +37,13 @@ async def unmake(runtime: Runtime, view: View) -> None:
         )
 
 
-async def forget_copy(runtime: Runtime, copy: Copy) -> None:
+def append_removed(session: AsyncSession, copy: Copy, *, versions_left: bool) -> None:
+    """Tell that a copy's bytes are gone, and where older versions of them could not be removed."""
+    left: dict[str, Any] = {"versions_left": True} if versions_left else {}
+    append(session, copy.organization_id, "copy.removed", blob_id=str(copy.blob_id), store=copy.store, **left)
+
+
+async def forget_copy(runtime: Runtime, copy: Copy, *, versions_left: bool = False) -> None:
     """Take away the row of a copy whose bytes are gone; with the last, a blob that nothing needs."""
     async with runtime.database.work(copy.organization_id) as session:
         query = select(Blob).where(Blob.organization_id == copy.organization_id, Blob.id == copy.blob_id)
@@ -47,7 +55,7 @@ async def forget_copy(runtime: Runtime, copy: Copy) -> None:
             Copy.key == copy.key,
         )
         await session.execute(gone.execution_options(synchronize_session=False))
-        append(session, copy.organization_id, "copy.removed", blob_id=str(copy.blob_id), store=copy.store)
+        append_removed(session, copy, versions_left=versions_left)
         await invalidate(session, runtime, copy.store, [copy.key])
         if blob is not None:
             await _forget_blob(session, blob)

@@ -4,17 +4,22 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import func, select
 
 from reelkeep.blobs.models import COLD_CLASSES, Blob, Copy, CopyState
 from reelkeep.logs import get_logger
 from reelkeep.placement.copies import verify_copy
-from reelkeep.placement.queue import enqueue_reconcile
+from reelkeep.placement.plan import BAD
+from reelkeep.placement.versions import repair_copy
 from reelkeep.runtime import Runtime
 
 log = get_logger(__name__)
 
+#: Copies that could not be read are tried again after so long.
+UNREAD_AGAIN = timedelta(days=1)
+FIRST = UUID(int=0)
 #: Copies that one look reads at most.
 COPIES_MAX = 500
 
@@ -30,12 +35,27 @@ class Round:
     days: int | None
 
 
-async def scrub(runtime: Runtime) -> int:
-    """Read what is due at this look; how many copies. Bad ones are marked, and made again from another."""
-    days = runtime.settings.scrub_days
+@dataclass(slots=True)
+class Unread:
+    """Where one process is among the copies that are not verified: of some the key was erased."""
+
+    after: UUID = FIRST
+    began_at: datetime | None = None
+
+    def go_on(self, now: datetime) -> None:
+        """Begin anew once a day; what came since has later ids."""
+        if self.began_at is None or now - self.began_at >= UNREAD_AGAIN:
+            self.after, self.began_at = FIRST, now
+
+
+async def scrub(runtime: Runtime, unread: Unread | None = None) -> int:
+    """Read what is due at this look; how many copies. Bad ones are marked, and repaired."""
+    days, now = runtime.settings.scrub_days, runtime.clock.now()
     if not days:
         return 0
-    due = await _due(runtime, runtime.clock.now() - timedelta(days=days))
+    unread = unread or Unread()
+    unread.go_on(now)
+    due = await _due(runtime, now - timedelta(days=days), unread)
     for organization_id, copy_id in due:
         await _read(runtime, organization_id, copy_id)
     return len(due)
@@ -51,7 +71,7 @@ async def scrub_round(runtime: Runtime) -> Round:
     return Round(copies, never, oldest, runtime.settings.scrub_days or None)
 
 
-async def _due(runtime: Runtime, before: datetime) -> list[Any]:
+async def _due(runtime: Runtime, before: datetime, unread: Unread) -> list[Any]:
     """Those never read first, then the longest unread; as many as keep up with the round."""
     here = (Copy.state == CopyState.PRESENT, Copy.storage_class.not_in(COLD_CLASSES))
     settings = runtime.settings
@@ -60,7 +80,10 @@ async def _due(runtime: Runtime, before: datetime) -> list[Any]:
         share = copies * settings.sweep_seconds / (settings.scrub_days * 86_400)
         most = min(math.ceil(share), COPIES_MAX)
         ids = select(Copy.organization_id, Copy.id).where(*here).limit(most)
-        found = list((await session.execute(ids.where(Copy.verified_at.is_(None)))).all())
+        never = ids.where(Copy.verified_at.is_(None), Copy.id > unread.after).order_by(Copy.id)
+        found = list((await session.execute(never)).all())
+        if found:
+            unread.after = found[-1][1]
         if len(found) < most:
             older = ids.where(Copy.verified_at < before).order_by(Copy.verified_at)
             found += (await session.execute(older.limit(most - len(found)))).all()
@@ -73,6 +96,8 @@ async def _read(runtime: Runtime, organization_id: Any, copy_id: Any) -> None:
         blob = await session.get(Blob, (organization_id, copy.blob_id)) if copy else None
     if copy is None or blob is None or copy.state != CopyState.PRESENT:
         return
-    if await verify_copy(runtime, blob, copy) != CopyState.PRESENT:
-        async with runtime.database.work(organization_id) as session:
-            await enqueue_reconcile(session, organization_id, [blob.id])
+    found = await verify_copy(runtime, blob, copy)
+    if found in BAD:
+        repair = await repair_copy(runtime, organization_id, blob.id, copy.store)
+        if not repair.is_done:
+            log.error("a copy cannot be repaired", blob_id=str(blob.id), store=copy.store, why=repair)

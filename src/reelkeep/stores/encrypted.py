@@ -1,9 +1,9 @@
 """Encryption by us: a store around another one, which sees neither plain bytes nor keys.
 
 Clients cannot write into such a store or read from it themselves, so of the abilities it has `Grows`, and it
-hands on what brings objects back from an archive: it signs no URLs, takes no parts, and bytes go through
-this process both ways. Sizes are those of the plain bytes; a digest is known only where all of them passed
-by. `sealed_segments` has the format.
+hands on what brings objects back from an archive, and older versions: it signs no URLs, takes no parts, and
+bytes go through this process both ways. Sizes are those of the plain bytes; a digest is known only where all
+of them passed by. `sealed_segments` has the format.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from reelkeep.errors import Invalid, StoreRefused, StoreUnavailable, WrongBytes
+from reelkeep.errors import Invalid, ObjectNotFound, StoreRefused, StoreUnavailable, WrongBytes
 from reelkeep.stores.encrypted_growth import GROWING, EncryptedGrowth
 from reelkeep.stores.key_ring import DataKey, KeyRing
 from reelkeep.stores.keys import check_key
@@ -21,10 +21,13 @@ from reelkeep.stores.local_files import wrong_bytes
 from reelkeep.stores.protocol import (
     Abilities,
     ColdFacts,
+    KeepsVersions,
     ObjectFacts,
     PutsUndigested,
     RestoresCold,
     Store,
+    VersionFacts,
+    Versioning,
 )
 from reelkeep.stores.sealed_segments import (
     HEAD_BYTES,
@@ -132,6 +135,41 @@ class EncryptedStore(EncryptedGrowth):
     async def delete(self, key: str) -> None:
         """Remove an object; nothing happens where there is none."""
         await self._inside.delete(self._checked(key))
+
+    async def versioning(self) -> Versioning:
+        """Whether the store inside keeps what was deleted or replaced."""
+        inside = self._inside
+        return await inside.versioning() if isinstance(inside, KeepsVersions) else Versioning.OFF
+
+    async def list_versions(self, key: str) -> AsyncIterator[VersionFacts]:
+        """What is kept of a key, the newest first, with plain sizes; what cannot be ours is left out."""
+        place = self._checked(key)
+        if not isinstance(self._inside, KeepsVersions):
+            return
+        listed: Any = self._inside.list_versions(place)
+        async with aclosing(listed):
+            async for version in listed:
+                size_bytes = plain_size(version.size_bytes)
+                if size_bytes is not None:
+                    yield replace(version, size_bytes=size_bytes)
+
+    async def read_version(self, key: str, version_id: str) -> AsyncIterator[bytes]:
+        """The plain bytes of one version: it was encrypted for the same key."""
+        place = self._checked(key)
+        if not isinstance(self._inside, KeepsVersions):
+            raise ObjectNotFound(f"The store {self.name!r} keeps no versions.", key=place)
+        sealed: Any = self._inside.read_version(place, version_id)
+        async with aclosing(sealed), aclosing(open_pieces(self._ring, place, key, sealed)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def delete_with_versions(self, key: str) -> bool:
+        """Remove an object and its older versions; see `KeepsVersions`."""
+        place = self._checked(key)
+        if isinstance(self._inside, KeepsVersions):
+            return await self._inside.delete_with_versions(place)
+        await self._inside.delete(place)
+        return True
 
     def _cold(self) -> RestoresCold:
         if not isinstance(self._inside, RestoresCold):

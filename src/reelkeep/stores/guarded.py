@@ -16,6 +16,7 @@ from reelkeep.stores.guarded_abilities import (
     GuardedGrowth,
     GuardedParts,
     GuardedSigner,
+    GuardedVersions,
 )
 from reelkeep.stores.guarded_calls import GuardedCalls, Operation, generator
 from reelkeep.stores.patience import Patience
@@ -24,6 +25,7 @@ from reelkeep.stores.protocol import (
     CarriesFacts,
     CopiesAcross,
     Grows,
+    KeepsVersions,
     ObjectFacts,
     OpensFiles,
     RestoresCold,
@@ -44,6 +46,7 @@ _ABILITIES: tuple[tuple[type, type[GuardedCalls]], ...] = (
     (Grows, GuardedGrowth),
     (CarriesFacts, GuardedDescriptions),
     (RestoresCold, GuardedCold),
+    (KeepsVersions, GuardedVersions),
 )
 
 

@@ -1,12 +1,12 @@
 """The guards of what only some stores can do; `guard` joins those that fit the store inside."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import cast
 
-from reelkeep.errors import StoreError, WrongBytes
-from reelkeep.stores.guarded_calls import GuardedCalls, Operation
+from reelkeep.errors import StoreError, StoreUnavailable, WrongBytes
+from reelkeep.stores.guarded_calls import GuardedCalls, Operation, generator
 from reelkeep.stores.protocol import (
     CarriesFacts,
     ColdFacts,
@@ -14,6 +14,7 @@ from reelkeep.stores.protocol import (
     Growing,
     Grows,
     GrowthNotes,
+    KeepsVersions,
     ObjectFacts,
     OpensFiles,
     PartFacts,
@@ -24,6 +25,8 @@ from reelkeep.stores.protocol import (
     TakesParts,
     Ticket,
     TicketLimits,
+    VersionFacts,
+    Versioning,
 )
 from reelkeep.stores.traffic import ActionClass, Counted
 from reelkeep.transactions import refuse_inside_unit_of_work
@@ -50,13 +53,19 @@ class GuardedAcross(GuardedCalls):
         return self._across.can_copy_from(_bare(other))
 
     async def copy_from(
-        self, other: Store, source_key: str, target_key: str, *, storage_class: str | None = None
+        self,
+        other: Store,
+        source_key: str,
+        target_key: str,
+        *,
+        storage_class: str | None = None,
+        version_id: str | None = None,
     ) -> ObjectFacts:
         """As the store inside."""
 
         async def copy(operation: Operation) -> ObjectFacts:
             facts = await self._across.copy_from(
-                _bare(other), source_key, target_key, storage_class=storage_class
+                _bare(other), source_key, target_key, storage_class=storage_class, version_id=version_id
             )
             operation.bytes = facts.size_bytes
             return facts
@@ -269,6 +278,51 @@ class GuardedCold(GuardedCalls):
     async def cold_facts(self, key: str) -> ColdFacts:
         """As the store inside, with further tries."""
         return await self._run("head", key, lambda _: self._cold.cold_facts(key))
+
+
+class GuardedVersions(GuardedCalls):
+    """The `KeepsVersions` ability; all but reading may be repeated, and who reads takes the next version."""
+
+    @property
+    def _versions(self) -> KeepsVersions:
+        return cast(KeepsVersions, self._inside)
+
+    async def versioning(self) -> Versioning:
+        """As the store inside, with further tries."""
+        return await self._run("head", "", lambda _: self._versions.versioning())
+
+    def list_versions(self, key: str) -> AsyncIterator[VersionFacts]:
+        """As the store inside; tried again only until the first version came."""
+        return self._each("list versions", key, lambda: self._versions.list_versions(key))
+
+    def read_version(self, key: str, version_id: str) -> AsyncIterator[bytes]:
+        """As the store inside; tried again only until the first piece came."""
+        refuse_inside_unit_of_work(f"read of a version of {key!r}")
+        return self._read_version(key, version_id)
+
+    async def _read_version(self, key: str, version_id: str) -> AsyncIterator[bytes]:
+        operation = Operation(self._inside.name, "read", key, self.traffic, self.health)
+        try:
+            while True:
+                try:
+                    pieces = generator(self._versions.read_version(key, version_id))
+                    async with aclosing(pieces):
+                        async for piece in pieces:
+                            operation.bytes += len(piece)
+                            yield piece
+                    break
+                except StoreUnavailable as error:
+                    if operation.bytes:
+                        raise
+                    await operation.wait_or_raise(error, self._patience)
+        except BaseException as error:
+            operation.failed(error)
+            raise
+        operation.done()
+
+    async def delete_with_versions(self, key: str) -> bool:
+        """As the store inside, with further tries: whatever is left goes."""
+        return await self._run("delete", key, lambda _: self._versions.delete_with_versions(key))
 
 
 class GuardedGrowing:

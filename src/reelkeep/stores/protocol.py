@@ -212,9 +212,15 @@ class CopiesAcross(Protocol):
         ...
 
     async def copy_from(
-        self, other: Store, source_key: str, target_key: str, *, storage_class: str | None = None
+        self,
+        other: Store,
+        source_key: str,
+        target_key: str,
+        *,
+        storage_class: str | None = None,
+        version_id: str | None = None,
     ) -> ObjectFacts:
-        """Copy an object of `other` to a key of this store; raises as `Store.copy`."""
+        """Copy an object of `other`, or a version of it, to a key of this store; raises as `Store.copy`."""
         ...
 
 
@@ -266,6 +272,52 @@ class RestoresCold(Protocol):
 
     async def cold_facts(self, key: str) -> ColdFacts:
         """How far it is, or `ObjectNotFound`."""
+        ...
+
+
+class Versioning(StrEnum):
+    """Whether a store keeps what was deleted or replaced."""
+
+    ON = "on"
+    #: It did; what is deleted or replaced from now on is gone.
+    SUSPENDED = "suspended"
+    OFF = "off"
+    #: The credentials may not ask.
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFacts:
+    """Bytes that lie or once lay under a key, as a listing tells of them."""
+
+    version_id: str
+    size_bytes: int
+    modified_at: datetime
+    storage_class: str = ""
+
+
+@runtime_checkable
+class KeepsVersions(Protocol):
+    """A store that may keep what was deleted or replaced under a key, as a bucket with versions does."""
+
+    async def versioning(self) -> Versioning:
+        """Whether it does."""
+        ...
+
+    def list_versions(self, key: str) -> AsyncIterator[VersionFacts]:
+        """What is kept of a key, the newest first, the object itself included; nothing where nothing is."""
+        ...
+
+    def read_version(self, key: str, version_id: str) -> AsyncIterator[bytes]:
+        """The bytes of one version, whole; raises as `Store.read`."""
+        ...
+
+    async def delete_with_versions(self, key: str) -> bool:
+        """Remove an object and whatever older versions are kept of it; nothing happens where there is none.
+
+        False where the object is gone and older versions stay, because the credentials, or a lock on them,
+        do not let them be removed. Where no versions are kept it is `Store.delete`.
+        """
         ...
 
 

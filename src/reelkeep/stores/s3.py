@@ -1,7 +1,7 @@
 """The S3 store: Amazon S3 and every service that speaks like it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +26,8 @@ from reelkeep.stores.protocol import (
     Store,
     Ticket,
     TicketLimits,
+    VersionFacts,
+    Versioning,
 )
 from reelkeep.stores.s3_config import S3StoreConfig
 from reelkeep.stores.s3_copy import DESCRIPTION, class_header, copy_object
@@ -37,6 +39,7 @@ from reelkeep.stores.s3_put import PART_BYTES, put_object
 from reelkeep.stores.s3_requests import S3Requests
 from reelkeep.stores.s3_spool import Scratch
 from reelkeep.stores.s3_tails import S3Tails
+from reelkeep.stores.s3_versions import S3Versions
 from reelkeep.stores.signer import Signer
 from reelkeep.stores.tickets import SignedAccess
 
@@ -79,6 +82,7 @@ class S3Store:
             self._requests, headers=config.encryption_headers, page_entries_max=config.page_entries_max
         )
         self._growth = S3Growth(self._growth_tools())
+        self._versions = S3Versions(self._requests)
         self._data = self._open_data()
         self._data_credentials = 0
 
@@ -150,7 +154,13 @@ class S3Store:
         if end is not None and end <= start:
             await self._requests.head(full)
             return
-        found = await self._get(full, start, end)
+        span: Any = (start, end) if end is not None else {"offset": start}
+        found = await self._get(full, {} if start == 0 and end is None else {"range": span})
+        async with aclosing(self._pieces(full, found)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _pieces(self, full: str, found: Any) -> AsyncGenerator[bytes, None]:
         if found is None:
             return
         wanted = found.range[1] - found.range[0]
@@ -165,7 +175,7 @@ class S3Store:
             yield bytes(piece)
         if wanted:
             raise StoreUnavailable(
-                f"The S3 service ended {key!r} in {self.bucket!r} {wanted} bytes early.", key=key
+                f"The S3 service ended {full!r} in {self.bucket!r} {wanted} bytes early.", key=full
             )
 
     async def copy(
@@ -193,11 +203,17 @@ class S3Store:
         return same_place and ours.credentials == theirs.credentials
 
     async def copy_from(
-        self, other: Store, source_key: str, target_key: str, *, storage_class: str | None = None
+        self,
+        other: Store,
+        source_key: str,
+        target_key: str,
+        *,
+        storage_class: str | None = None,
+        version_id: str | None = None,
     ) -> ObjectFacts:
-        """Copy an object of another bucket, inside the service."""
+        """Copy an object of another bucket, or an older version, inside the service."""
         assert isinstance(other, S3Store)
-        source = await other._requests.head(other._full(source_key))
+        source = await other._requests.head(other._full(source_key), version_id)
         await copy_object(
             self._requests,
             source,
@@ -206,6 +222,7 @@ class S3Store:
             whole_bytes_max=self._config.copy_whole_bytes_max,
             part_bytes=self._config.copy_part_bytes,
             source_bucket=other._requests,
+            version_id=version_id,
         )
         return await self.head(target_key)
 
@@ -246,6 +263,28 @@ class S3Store:
         """Remove an object; nothing happens where there is none."""
         await self._requests.send("DELETE", self._full(key))
 
+    async def versioning(self) -> Versioning:
+        """Whether the bucket keeps what was deleted or replaced."""
+        return await self._versions.versioning()
+
+    async def list_versions(self, key: str) -> AsyncIterator[VersionFacts]:
+        """What is kept of a key, the newest first."""
+        async with aclosing(self._versions.listed(self._full(key))) as listed:
+            async for version in listed:
+                yield version
+
+    async def read_version(self, key: str, version_id: str) -> AsyncIterator[bytes]:
+        """The bytes of one version."""
+        full = self._full(key)
+        found = await self._get(full, {"version": version_id})
+        async with aclosing(self._pieces(full, found)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def delete_with_versions(self, key: str) -> bool:
+        """Remove an object and its older versions; see `KeepsVersions`."""
+        return await self._versions.delete(self._full(key))
+
     async def list_objects(self, prefix: str = "") -> AsyncIterator[ObjectFacts]:
         """Every object under a prefix, in key order; content types are not known here.
 
@@ -263,7 +302,7 @@ class S3Store:
         with s3_errors.translated(self.bucket, key):
             await obstore.put_async(data, key, b"ok", use_multipart=False)
         await self._requests.head(key)
-        await self._requests.send("DELETE", key)
+        await self._versions.delete(key)
 
     async def close(self) -> None:
         """Give back connections."""
@@ -366,10 +405,8 @@ class S3Store:
         tails = S3Tails(self._requests, config.encryption_headers, config.patience)
         return GrowthTools(self._requests, self._parts, tails, self._scratch, config.buffers, config.patience)
 
-    async def _get(self, full: str, start: int, end: int | None) -> Any:
+    async def _get(self, full: str, options: Any) -> Any:
         """The service's answer, or None when the range begins past the end."""
-        span: Any = (start, end) if end is not None else {"offset": start}
-        options: Any = {} if start == 0 and end is None else {"range": span}
         data = await self._settled_data()
         try:
             with self._credentials.doubted(), s3_errors.translated(self.bucket, full):

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import quote
 
 from reelkeep.errors import StoreError, StoreUnavailable
 from reelkeep.stores.protocol import ObjectFacts
@@ -40,26 +42,27 @@ async def copy_object(
     part_bytes: int,
     description: Mapping[str, str] | None = None,
     source_bucket: S3Requests | None = None,
+    version_id: str | None = None,
 ) -> None:
-    """Copy an object of the same bucket, or of `source_bucket` in the same service.
+    """Copy an object of the same bucket, or of `source_bucket` in the same service; or a version of it.
 
     `headers` go to the request that makes the new object. With a `description` the copy carries that, else
     what the source carries.
     """
-    origin = source_bucket or requests
+    origin = _Origin(source_bucket or requests, source, version_id)
     kept = {"content-type": source.content_type} if source.content_type else {}
     if description is not None:
         headers = {**headers, **described(description)}
     if source.size_bytes <= whole_bytes_max:
         anew = {} if description is None else {**kept, "x-amz-metadata-directive": "REPLACE"}
-        headers = {**_origin(origin, source), **anew, **headers}
+        headers = {**origin.header, **anew, **headers}
         await requests.send("PUT", target_key, headers=headers, long=True)
         return
     started = await requests.send("POST", target_key, query=[("uploads", "")], headers={**kept, **headers})
     upload_id = requests.parse(started).findtext("{*}UploadId") or ""
     try:
-        etags = await _copy_parts(requests, origin, source, target_key, upload_id, part_bytes=part_bytes)
-        await _refuse_changed_source(origin, source)
+        etags = await _copy_parts(requests, origin, target_key, upload_id, part_bytes=part_bytes)
+        await origin.refuse_changed()
         await requests.send(
             "POST",
             target_key,
@@ -73,20 +76,15 @@ async def copy_object(
 
 
 async def _copy_parts(
-    requests: S3Requests,
-    origin: S3Requests,
-    source: ObjectFacts,
-    target_key: str,
-    upload_id: str,
-    *,
-    part_bytes: int,
+    requests: S3Requests, origin: "_Origin", target_key: str, upload_id: str, *, part_bytes: int
 ) -> list[str]:
+    source = origin.source
     at_once = asyncio.Semaphore(_PARTS_AT_ONCE)
 
     async def copy_part(number: int, start: int) -> str:
         end = min(start + part_bytes, source.size_bytes) - 1
         headers = {
-            **_origin(origin, source),
+            **origin.header,
             "x-amz-copy-source-range": f"bytes={start}-{end}",
             "x-amz-copy-source-if-match": f'"{source.etag}"',
         }
@@ -104,8 +102,27 @@ async def _copy_parts(
     return [part.result() for part in parts]
 
 
-def _origin(requests: S3Requests, source: ObjectFacts) -> dict[str, str]:
-    return {"x-amz-copy-source": f"/{requests.bucket}/{encode_path(source.key)}"}
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What is copied: an object as it is, or one version of it."""
+
+    bucket: S3Requests
+    source: ObjectFacts
+    version_id: str | None
+
+    @property
+    def header(self) -> dict[str, str]:
+        """How a request names it."""
+        version = f"?versionId={quote(self.version_id, safe='')}" if self.version_id else ""
+        return {"x-amz-copy-source": f"/{self.bucket.bucket}/{encode_path(self.source.key)}{version}"}
+
+    async def refuse_changed(self) -> None:
+        """Look again: some services (Ceph 16) do not heed `x-amz-copy-source-if-match`."""
+        source = self.source
+        if (await self.bucket.head(source.key, self.version_id)).etag != source.etag:
+            raise StoreUnavailable(
+                f"The object {source.key!r} was replaced while it was copied.", key=source.key
+            )
 
 
 def _first(group: BaseExceptionGroup[StoreError]) -> StoreError:
@@ -114,12 +131,6 @@ def _first(group: BaseExceptionGroup[StoreError]) -> StoreError:
         error = error.exceptions[0]
     assert isinstance(error, StoreError)
     return error
-
-
-async def _refuse_changed_source(requests: S3Requests, source: ObjectFacts) -> None:
-    """Look again: some services (Ceph 16) do not heed `x-amz-copy-source-if-match`."""
-    if (await requests.head(source.key)).etag != source.etag:
-        raise StoreUnavailable(f"The object {source.key!r} was replaced while it was copied.", key=source.key)
 
 
 async def _abort(requests: S3Requests, key: str, upload_id: str) -> None:

@@ -147,9 +147,10 @@ class S3Requests:
             await self.send("HEAD", None)
         return self._credentials.taken
 
-    async def head(self, key: str) -> ObjectFacts:
-        """The facts of an object, or `ObjectNotFound`."""
-        return facts_of(key, await self.send("HEAD", key))
+    async def head(self, key: str, version_id: str | None = None) -> ObjectFacts:
+        """The facts of an object or of an older version, or `ObjectNotFound`."""
+        query = [("versionId", version_id)] if version_id else []
+        return facts_of(key, await self.send("HEAD", key, query=query))
 
     async def list_objects(self, prefix: str) -> AsyncGenerator[ObjectFacts, None]:
         """Every object whose key begins with `prefix`, in key order, a thousand a request."""

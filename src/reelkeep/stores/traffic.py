@@ -47,6 +47,7 @@ _OPERATIONS: dict[str, tuple[ActionClass, bool, bool]] = {
     "abort parts": (ActionClass.DELETE, False, False),
     "discard growth": (ActionClass.DELETE, False, False),
     "list": (ActionClass.LIST, False, False),
+    "list versions": (ActionClass.LIST, False, False),
     "list parts": (ActionClass.LIST, False, False),
     "list part uploads": (ActionClass.LIST, False, False),
     "list growths": (ActionClass.LIST, False, False),

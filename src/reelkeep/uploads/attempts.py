@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from reelkeep.blobs.keys import blob_key
 from reelkeep.logs import get_logger
 from reelkeep.runtime import Runtime
+from reelkeep.stores.erase import delete_for_good
 from reelkeep.uploads.ending import SEALABLE
 from reelkeep.uploads.models import Upload
 
@@ -51,7 +52,7 @@ async def remove_attempts(runtime: Runtime, upload: Upload) -> int:
     store = runtime.stores.get(upload.store)
     left = [str(attempt) for attempt in upload.seal_attempts]
     for attempt in left:
-        await store.delete(_key_of(upload, attempt))
+        await delete_for_good(store, _key_of(upload, attempt))
     await forget_attempts(runtime, upload, *left)
     log.info("leftovers of seals removed", upload_id=str(upload.id), attempts=len(left))
     return len(left)

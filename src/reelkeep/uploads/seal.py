@@ -48,6 +48,7 @@ from reelkeep.recordings.steps import (
     steps_of,
 )
 from reelkeep.runtime import Runtime
+from reelkeep.stores.erase import delete_for_good
 from reelkeep.stores.protocol import ObjectFacts, Store
 from reelkeep.uploads.attempts import forget_attempts, note_attempt
 from reelkeep.uploads.ending import SEALABLE, Taken, refuse, take_upload
@@ -159,6 +160,7 @@ async def seal(runtime: Runtime, organization_id: UUID, recording_id: UUID, clai
         await _give_up(runtime, upload, store, kept.key)
         raise
     if sealed:
+        # Older versions of it end soon, by a rule of the bucket for all that is incoming.
         await _tidy(store, upload.incoming_key)
         return sealed
     await _give_up(runtime, upload, store, kept.key)
@@ -386,14 +388,14 @@ def _take_claims(recording: Recording, claims: Claims) -> None:
 
 async def _give_up(runtime: Runtime, upload: Upload, store: Store, key: str) -> None:
     """Remove the copy of an attempt that did not win, and forget it when it is gone."""
-    if await _tidy(store, key):
+    if await _tidy(store, key, for_good=True):
         await forget_attempts(runtime, upload, key)
 
 
-async def _tidy(store: Store, key: str) -> bool:
+async def _tidy(store: Store, key: str, *, for_good: bool = False) -> bool:
     """Remove bytes that nothing needs, or leave them to the sweep; whether they are gone."""
     try:
-        await store.delete(key)
+        await (delete_for_good(store, key) if for_good else store.delete(key))
     except StoreError as error:
         log.warning("could not tidy up after a seal", key=key, exc_info=error)
         return False

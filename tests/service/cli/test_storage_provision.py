@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from reelkeep.cli.checks.bucket_documents import least_policy, policy_statements
 from reelkeep.stores_config import S3Spec
 from tests.fixtures.ceph import Ceph
+from tests.fixtures.versions import forbid, keep_versions, versions_in
 from tests.service.cli.conftest import CommandLine, clean_environment
 
 PAGE = "https://recordings.example.org"
@@ -214,6 +215,33 @@ def test_the_least_policy_lists_no_other_bucket_and_reaches_below_the_prefix_onl
     assert "arn:aws-cn:s3:::sound" in json.dumps(least_policy(spec(region="cn-north-1")))
 
 
+def test_the_least_policy_has_the_rights_to_older_versions_where_there_are_any() -> None:
+    rights = ("s3:GetObjectVersion", "s3:DeleteObjectVersion", "s3:ListBucketVersions")
+    rights += ("s3:GetBucketVersioning",)
+    assert all(right in json.dumps(least_policy(spec())) for right in rights)
+    cloudflare = json.dumps(least_policy(spec(service="r2", endpoint_url="https://r2.invalid")))
+    assert not any(right in cloudflare for right in rights)
+
+
+@pytest.mark.s3
+def test_a_probe_tells_what_happens_to_older_versions(
+    line: CommandLine, tmp_path: Path, ceph: Ceph, ceph_bucket: str
+) -> None:
+    def told() -> dict[str, str]:
+        checks = line("storage", "probe", "kept", "--json").json["checks"]  # without CORS it fails
+        found: dict[str, str] = next(check for check in checks if check["name"] == "versions")
+        return found
+
+    describe(tmp_path, ceph, ceph_bucket)
+    assert "none are kept" in told()["message"]
+    keep_versions(ceph, ceph_bucket)
+    forbid(ceph, ceph_bucket, "s3:DeleteObjectVersion")
+    assert told()["state"] == "warning"
+    assert "erased can be had back until" in told()["message"]
+    forbid(ceph, ceph_bucket)
+    assert told()["state"] == "ok"
+
+
 def test_a_policy_at_amazon_refuses_plain_http_and_unencrypted_bytes_and_allows_nobody() -> None:
     statements = policy_statements(spec())
     assert {statement["Effect"] for statement in statements} == {"Deny"}
@@ -244,6 +272,7 @@ def test_a_probe_tries_everything_and_leaves_nothing(
     wanted = ("store kept", "browser's path", "CORS", "copy", "list", "range", "parts", "unfinished parts")
     wanted += (
         "storage classes",
+        "versions",
         "preflight",
         "presigned PUT",
         "form's limit",
@@ -253,6 +282,7 @@ def test_a_probe_tries_everything_and_leaves_nothing(
     assert {name: found.get(name) for name in wanted} == dict.fromkeys(wanted, "ok")
     client = ceph.client()
     assert client.list_objects_v2(Bucket=ceph_bucket)["KeyCount"] == 0
+    assert versions_in(ceph, ceph_bucket) == []
     assert "Uploads" not in client.list_multipart_uploads(Bucket=ceph_bucket)
 
 

@@ -18,11 +18,22 @@ INCOMING_VERSION_DAYS = 1
 _OBJECT_ACTIONS = (
     "s3:AbortMultipartUpload",
     "s3:DeleteObject",
+    "s3:DeleteObjectVersion",
     "s3:GetObject",
+    "s3:GetObjectVersion",
     "s3:ListMultipartUploadParts",
     "s3:PutObject",
 )
-_BUCKET_ACTIONS = ("s3:ListBucket", "s3:ListBucketMultipartUploads")
+_BUCKET_ACTIONS = (
+    "s3:GetBucketVersioning",
+    "s3:ListBucket",
+    "s3:ListBucketMultipartUploads",
+    "s3:ListBucketVersions",
+)
+#: Of these, what is about older versions; they bring lost bytes back, and let what is erased be gone.
+VERSION_ACTIONS = frozenset(
+    {"s3:DeleteObjectVersion", "s3:GetBucketVersioning", "s3:GetObjectVersion", "s3:ListBucketVersions"}
+)
 
 Document = dict[str, Any]
 
@@ -117,13 +128,18 @@ def lets_the_public_in(statement: Mapping[str, Any]) -> bool:
 def least_policy(spec: S3Spec) -> Document:
     """What the access key or role of Reelkeep may do, and nothing else: no other bucket is even listed."""
     bucket = arn_of(spec)
-    objects = list(_OBJECT_ACTIONS)
+    objects, about_bucket = list(_OBJECT_ACTIONS), list(_BUCKET_ACTIONS)
+    if "versioning" in spec.lacks:
+        objects, about_bucket = (
+            [action for action in actions if action not in VERSION_ACTIONS]
+            for actions in (objects, about_bucket)
+        )
     if spec.restores:
         objects.append("s3:RestoreObject")
     listing: Document = {
         "Sid": "ReelkeepLists",
         "Effect": "Allow",
-        "Action": list(_BUCKET_ACTIONS),
+        "Action": about_bucket,
         "Resource": bucket,
     }
     statements: list[Document] = [

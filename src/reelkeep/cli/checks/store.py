@@ -12,6 +12,7 @@ from reelkeep.cli.checks.finding import Finding, State
 from reelkeep.clock import new_id
 from reelkeep.errors import ErrorCode, StoreError
 from reelkeep.runtime import Runtime
+from reelkeep.stores.erase import delete_for_good
 from reelkeep.stores.protocol import SignsUrls, Store, TicketLimits
 
 BYTES = b"RIFF reelkeep doctor was here"
@@ -37,7 +38,7 @@ async def direct_finding(runtime: Runtime, name: str | None = None) -> Finding:
         facts = await store.head(key)
         read = b"".join([piece async for piece in store.read(key)])
     finally:
-        await store.delete(key)
+        await delete_for_good(store, key)
     if facts.size_bytes != len(BYTES) or read != BYTES:
         return Finding(
             f"store {store.name}",
@@ -66,7 +67,7 @@ async def browser_findings(runtime: Runtime, store_name: str | None = None) -> l
         except httpx.HTTPError as error:
             return [_unreachable(name, store, error)]
         finally:
-            await store.delete(probe.key)
+            await delete_for_good(store, probe.key)
     return [
         Finding(name, State.OK, f"at {store.client_origin}: sent by a signed form, read by a signed URL"),
         *([] if _is_ours(runtime, store) else _about_answers(base_url, answer, ranged)),

@@ -10,9 +10,18 @@ import httpx
 from reelkeep.cli.checks import store as short_look
 from reelkeep.cli.checks.finding import Finding, State
 from reelkeep.clock import new_id
-from reelkeep.errors import ErrorCode, ReelkeepError, StoreError
+from reelkeep.errors import ErrorCode, ReelkeepError, StoreError, StoreRefused
 from reelkeep.runtime import Runtime
-from reelkeep.stores.protocol import PART_BYTES_MIN, SignsUrls, Store, TakesParts, TicketLimits
+from reelkeep.stores.erase import delete_for_good
+from reelkeep.stores.protocol import (
+    PART_BYTES_MIN,
+    KeepsVersions,
+    SignsUrls,
+    Store,
+    TakesParts,
+    TicketLimits,
+    Versioning,
+)
 from reelkeep.stores_config import LocalSpec, S3Spec, StoreSpec
 
 BYTES = short_look.BYTES
@@ -272,11 +281,52 @@ async def _conditional(trial: Trial) -> Finding | None:
     )
 
 
+async def _versions(trial: Trial) -> Finding | None:
+    """What was replaced can be had back, and what is erased cannot, as far as the bucket keeps versions."""
+    store, key = trial.store, trial.key("versions")
+    if not isinstance(store, KeepsVersions) or isinstance(trial.spec, LocalSpec):
+        return None
+    for body in (BYTES, BYTES[::-1]):
+        await store.put(key, _once(body), content_type=TYPE, size_bytes=len(body))
+    versioning = await store.versioning()
+    try:
+        if versioning == Versioning.ON:
+            oldest = [version async for version in store.list_versions(key)][-1]
+            read = b"".join([piece async for piece in store.read_version(key, oldest.version_id)])
+            _refuse_unless(read == BYTES, "The oldest version has other bytes than were written first.")
+    except StoreRefused:
+        await store.delete_with_versions(key)
+        return _limited("The credentials may not list and read older versions: they help nobody", trial)
+    if not await store.delete_with_versions(key):
+        return _limited(
+            "The credentials may not remove older versions: what is erased can be had back", trial
+        )
+    if versioning == Versioning.UNKNOWN:
+        return _limited(
+            "The credentials may not ask whether the bucket keeps versions; if it does, they stay", trial
+        )
+    told = {
+        Versioning.ON: "what was replaced can be had back, what is erased cannot",
+        Versioning.SUSPENDED: "suspended: what others delete now is gone, unless another store has a copy",
+        Versioning.OFF: "none are kept: what others delete is gone, unless another store has a copy",
+    }
+    return Finding("versions", State.OK, told[versioning])
+
+
+def _limited(what: str, trial: Trial) -> Finding:
+    return Finding(
+        "versions",
+        State.WARNING,
+        f"{what} until the bucket's own rules remove them (after 30 days, as `provision` sets them).",
+        f"Give them the rights that `reelkeep storage provision {trial.store.name} --policy-only` prints.",
+    )
+
+
 async def _remove(trial: Trial) -> None:
     """Remove what the trial wrote; what cannot be removed now is an orphan that `storage check` finds."""
     with suppress(ReelkeepError):
         for key in [facts.key async for facts in trial.store.list_objects(trial.folder)]:
-            await trial.store.delete(key)
+            await delete_for_good(trial.store, key)
 
 
 def _refuse_unless(right: bool, what: str) -> None:
@@ -300,6 +350,7 @@ TRIALS: tuple[tuple[str, Callable[[Trial], Awaitable[Finding | None]], bool], ..
     ("parts", _parts, False),
     ("unfinished parts", _part_uploads, False),
     ("storage classes", _classes, False),
+    ("versions", _versions, False),
     ("preflight", _preflight, True),
     ("presigned PUT", _put, True),
     ("form's limit", _form_limit, True),

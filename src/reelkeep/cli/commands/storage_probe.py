@@ -21,9 +21,9 @@ def probe(
 ) -> int:
     """Try everything that Reelkeep and its clients do with a store, and remove what was written.
 
-    Write, look, read, range, copy, list, parts, storage classes; by the way of browsers: the preflight, a
-    signed form and its limit, a presigned PUT with a wrong checksum, a signed address, and none. Cold classes
-    are not tried: they keep an object for months.
+    Write, look, read, range, copy, list, parts, storage classes, older versions; by the way of browsers: the
+    preflight, a signed form and its limit, a presigned PUT with a wrong checksum, a signed address, and none.
+    Cold classes are not tried: they keep an object for months.
 
     \b
     Example:

@@ -40,7 +40,7 @@ def provision(
         str, typer.Option(metavar="PREFIX", help="What the names of those logs begin with.")
     ] = "",
     keep_versions_days: Annotated[
-        int, typer.Option(min=1, help="Days that deleted and replaced bytes can be had back.")
+        int, typer.Option(min=1, help="Days that bytes deleted or replaced by others can be had back.")
     ] = 30,
     profile: Annotated[
         str | None, typer.Option(metavar="NAME", help="AWS profile with an administrator's credentials.")
