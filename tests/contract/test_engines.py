@@ -1,6 +1,7 @@
 """What every speech engine keeps, whatever its maker; each is really loaded and really run."""
 
 import json
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -190,6 +191,18 @@ def test_whisper_is_not_given_long_silence_and_hears_long_stretches_in_parts() -
     assert len(told) == 2
     for segment in result.segments:
         assert any(span.start - 0.1 <= segment.start <= span.end + 0.1 for span in spans), segment
+
+
+def test_whisper_needs_little_memory_for_as_much_as_it_hears_at_once() -> None:
+    recogniser = next(build(spec) for spec in specs() if spec.engine == "faster-whisper").load()
+    pcm = np.resize(say(MONOLOGUE), 110 * SAMPLE_RATE_HZ)
+    tracemalloc.start()
+    try:
+        recogniser.transcribe(pcm, Options(language="en"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 * pcm.nbytes
 
 
 def test_a_broken_model_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from reelkeep.errors import ErrorCode, MediaError
 from reelkeep.media import child_process
+from reelkeep.media.child_process import run_child
 from reelkeep.media.facts import MediaLimits
 from reelkeep.media.sandbox import REFUSED_CALLS
 from reelkeep.media.work import extract_sound, make_peaks, make_playback, probe
@@ -83,6 +84,24 @@ async def test_a_cancelled_caller_leaves_no_process_and_no_file(long_source: Pat
         with pytest.raises(asyncio.CancelledError):
             await task
         assert not Path(f"/proc/{pid}").exists()
+
+
+async def test_what_words_wait_for_is_done_before_what_is_for_playing(
+    long_source: Path, tmp_path: Path
+) -> None:
+    niceness = {}
+    for work in ("probe", "sound", "playback", "peaks"):
+        begun, target = asyncio.Event(), None if work == "probe" else tmp_path / work
+        run = run_child(work, long_source, target, MediaLimits(), lambda _fraction, b=begun: b.set())
+        task = asyncio.create_task(run)
+        await asyncio.wait_for(begun.wait(), PATIENCE_SECONDS)
+        (pid,) = children()
+        niceness[work] = os.getpriority(os.PRIO_PROCESS, pid)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    first, last = min(19, own + 5), min(19, own + 15)
+    assert niceness == {"probe": first, "sound": first, "playback": last, "peaks": last}
 
 
 async def test_a_child_ends_with_a_parent_that_is_killed(long_source: Path, tmp_path: Path) -> None:
@@ -205,7 +224,7 @@ INSIDE = """
 import os, socket, subprocess, sys, threading
 from reelkeep.media.facts import MediaLimits
 from reelkeep.media.sandbox import limit_resources, refuse_system_calls
-limit_resources(MediaLimits(output_bytes_max=1000))
+limit_resources(MediaLimits(output_bytes_max=1000), 10)
 sandbox = refuse_system_calls()
 def refused(act):
     try:

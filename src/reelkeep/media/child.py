@@ -22,6 +22,8 @@ from reelkeep.media.sandbox import end_with_parent, limit_resources, refuse_syst
 
 #: Whoever works on what is written while it is written learns of it so often.
 PROGRESS_SECONDS_MIN = 0.1
+#: Added to the worker's. What the words wait for goes before the engine, what is for playing goes after it.
+NICENESS = {"probe": 5, "sound": 5, "playback": 15, "peaks": 15}
 
 
 def main() -> int:
@@ -30,7 +32,7 @@ def main() -> int:
     answers = _take_standard_output()
     limits = MediaLimits(**request["limits"])
     end_with_parent(request["parent_pid"])
-    limit_resources(limits)
+    limit_resources(limits, NICENESS[request["work"]])
     sandbox = refuse_system_calls()
     try:
         result = _work(request, limits, sandbox, _progress_to(answers))

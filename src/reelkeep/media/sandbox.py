@@ -21,7 +21,6 @@ PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 CLONE_THREAD = 0x10000
 OPEN_FILES_MAX = 32
-NICENESS = 10
 #: Seconds of processor time beyond the wall clock's, so that the wall clock speaks first.
 CPU_SECONDS_MORE = 10
 
@@ -134,8 +133,8 @@ def end_with_parent(parent_pid: int) -> None:
         os._exit(1)
 
 
-def limit_resources(limits: MediaLimits) -> None:
-    """Bound memory, processor time, file size, open files and core dumps of this process."""
+def limit_resources(limits: MediaLimits, niceness: int) -> None:
+    """Bound memory, processor time, file size, open files and core dumps of this process; make it nicer."""
     cpu_seconds = limits.seconds_max + CPU_SECONDS_MORE
     for what, most in (
         (resource.RLIMIT_AS, limits.memory_bytes_max),
@@ -146,7 +145,7 @@ def limit_resources(limits: MediaLimits) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         _lower(what, most)
-    os.nice(NICENESS)
+    os.nice(niceness)
 
 
 def _lower(what: int, most: int) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from reelkeep.errors import EngineError, ErrorCode
+from reelkeep.speech.faster_whisper_features import PiecewiseExtractor
 from reelkeep.speech.faster_whisper_model import compute_type, missing_model, usable_device
 from reelkeep.speech.protocol import (
     SAMPLE_RATE_HZ,
@@ -41,7 +42,7 @@ FACTS = EngineFacts(
 LANGUAGE_PROBABILITY_MIN = 0.2
 # Whisper hears 30 s at once; silence longer than this is left out, since it makes it invent words.
 SILENCE_SECONDS_MAX = 5.0
-# What one call works on takes about 1 MB of memory a second of sound.
+# What one call works on takes memory with its length.
 CALL_SECONDS_MAX = 120.0
 
 EXTRA_TYPES: dict[str, Callable[[str], Any]] = {
@@ -104,6 +105,7 @@ class FasterWhisperEngine:
                 "Check the model directory, the device and the compute type.",
                 ErrorCode.ENGINE_NOT_READY,
             ) from problem
+        model.feature_extractor = PiecewiseExtractor(model.feature_extractor)
         return LoadedFasterWhisper(model, _extra(self.spec.extra))
 
 

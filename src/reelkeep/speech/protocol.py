@@ -1,7 +1,7 @@
 """What a speech engine is, whatever its maker.
 
 An engine is described (`EngineFacts`), asked whether it is ready (`check`, fast, no network to a model
-hub) and loaded inside a child process (`load`), where it is given sound in stretches of at most ten
+hub) and loaded inside a child process (`load`), where it is given sound in stretches of at most five
 minutes. Rules for every engine: numbers are plain Python; `0 <= start <= end <= duration`; segments are
 sorted; confidence is the engine's own scale and never compared between engines; a value that the engine
 does not give is None; the same stretch gives the same words whatever came before it.
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLE_RATE_HZ = 16_000
-STRETCH_SECONDS_MAX = 600.0
+STRETCH_SECONDS_MAX = 300.0
 
 Pcm = NDArray[np.int16]
 
@@ -33,7 +33,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Sound that an engine is given at once: at most ten minutes, cut at a pause.
+    """Sound that an engine is given at once: at most five minutes, cut at a pause.
 
     Times are in seconds from the start of the recording.
     """

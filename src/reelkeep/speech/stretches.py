@@ -1,6 +1,6 @@
 """Cuts a recording into stretches: what a speech engine is given at once.
 
-A stretch begins and ends where somebody speaks, is at most ten minutes long and is cut at the longest
+A stretch begins and ends where somebody speaks, is at most five minutes long and is cut at the longest
 pause near that limit. Speech without any pause is cut where it is quietest. The same sound always gives
 the same stretches, so that a killed run can go on from the last one that was finished; and a stretch is told
 as soon as nothing later can change it, so that an engine need not wait for the rest of the recording.
@@ -22,7 +22,7 @@ class StretchLimits:
 
     stretch_seconds_max: float = STRETCH_SECONDS_MAX
     #: The pause to cut at is looked for in this much sound before the limit.
-    look_back_seconds: float = 120.0
+    look_back_seconds: float = 90.0
     #: A pause this long always ends a stretch, so that no engine is given long silence.
     pause_seconds_max: float = 30.0
     #: Speech without a pause is cut into spans of at most this length.

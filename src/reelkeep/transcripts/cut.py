@@ -12,8 +12,12 @@ from pathlib import Path
 from reelkeep.media.facts import MediaLimits, Rendered
 from reelkeep.media.work import extract_sound
 from reelkeep.speech import sound
+from reelkeep.speech.limits import EngineLimits
 from reelkeep.speech.process import EngineProcess
 from reelkeep.speech.protocol import EngineSpec, Stretch
+
+#: Hearing goes before the engine, which has nothing to do without it.
+HEARING = EngineLimits(nice=5)
 
 
 class Cutting:
@@ -55,7 +59,7 @@ class Cutting:
     async def hear(self, spec: EngineSpec, decoding: "asyncio.Task[Rendered]") -> None:
         """Find the stretches in what there is of the sound. Raises `MediaError` and `EngineError`."""
         try:
-            async with EngineProcess(spec) as ear:
+            async with EngineProcess(spec, HEARING) as ear:
                 # The model is opened while there is no sound yet.
                 await ear.hear(self.pcm, 0, is_all=False)
                 while not await self._hear_more(ear, decoding):
