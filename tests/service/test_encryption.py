@@ -536,6 +536,7 @@ async def test_a_description_that_nobody_can_read_keeps_its_other_copy_and_does_
             recording = await take(client)
         await do_jobs(runtime)
         blob = (await blobs_of(runtime, person, "sidecar"))[0]
+        await reconcile_blob(runtime, person.organization_id, blob.id)
         assert set(await copies_of(runtime, person, blob.id)) == {"local", "second"}
         await forget_reading(runtime, person)
         await shred_recording(runtime, person.organization_id, UUID(recording["id"]), None)
