@@ -16,7 +16,7 @@ from reelkeep.errors import Conflict, ErrorCode, Invalid, ReelkeepError
 from reelkeep.recordings.create import NewRecording
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import Grows
-from reelkeep.uploads.ending import refuse
+from reelkeep.uploads.ending import give_up, refuse
 from reelkeep.uploads.find import refused_before
 from reelkeep.uploads.go import Arrival, Checksum, append, wrong_offset
 from reelkeep.uploads.initiate import begin_upload
@@ -117,7 +117,7 @@ async def receive(
 
 
 async def discard(runtime: Runtime, organization_id: UUID, upload_id: UUID) -> None:
-    """End the upload and remove what came of it; its recording fails as `UPLOAD_DISCARDED`.
+    """End the upload and remove what came of it; its recording goes to the trash as `UPLOAD_DISCARDED`.
 
     Raises `RECORDING_STATE` for an upload that is sealed: its bytes are a recording now.
     """
@@ -224,7 +224,7 @@ async def _discard(turn: Turn) -> None:
     )
     upload = turn.upload
     # First the row: then whoever dies here leaves bytes that the sweep finds, never an upload without them.
-    await refuse(turn.runtime, upload, told)
+    await give_up(turn.runtime, upload, told)
     await growing_store(turn.runtime, upload).discard_growth(upload.incoming_key, upload.growth)
 
 
