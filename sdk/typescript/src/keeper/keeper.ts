@@ -1,5 +1,5 @@
 /** The worker's part: keeps recordings on disk and carries them to the server. One a tab. */
-import type { Hello, News, TabNews } from '../messages';
+import type { Hello, News, Rescue, TabNews } from '../messages';
 import { carry, type World } from '../sending/carry';
 import { Gate } from '../sending/gate';
 import { tell } from '../sending/tell';
@@ -9,6 +9,7 @@ import { adoptFile } from './files';
 import type { Held } from './held';
 import { fileOf, isSafe } from './journal';
 import { entryLock, SENDER, tryLock, waitForLock } from './locks';
+import { rescue } from './rescue';
 import { Shelf } from './shelf';
 import { openStorage } from './storage';
 import { Studio } from './studio';
@@ -51,7 +52,8 @@ export class Keeper {
     return late.keeper;
   }
 
-  async hello({ base, owner, sendUnsent }: Hello): Promise<void> {
+  async hello({ base, owner, sendUnsent, inHand }: Hello): Promise<void> {
+    this.shelf.reserved = inHand;
     Object.assign(this, { base, owner, sendsByItself: sendUnsent });
     void this.lead();
     void this.tabs.watch(this.studio.busy);
@@ -99,6 +101,16 @@ export class Keeper {
     await held.change({ details: { ...held.entry.details, ...details } });
     // A failure is told again when the journal is next read.
     if (isSafe(held.entry)) await tell(held, this.world).catch(() => undefined);
+  }
+
+  /** The recording of a worker that died: whole again, and sent as far as it came. */
+  async rescue(lost: Rescue): Promise<void> {
+    try {
+      const held = await rescue(this.shelf, lost, () => this.tabs.tell({ kind: 'do', id: lost.id, what: 'release' }));
+      if (held !== null) this.start(held);
+    } finally {
+      this.shelf.reserved = null;
+    }
   }
 
   /** The bytes of each part as they are on this device; none once they are safe. */
@@ -229,7 +241,7 @@ export class Keeper {
     if (what === 'send') this.sendOne(id);
     else if (what === 'discard') await this.discard(id);
     else if (what === 'dismiss') await this.dismiss(id);
-    else if (held.picked === null && held.entry.kind === 'file') this.shelf.letGo(held);
+    else if ((held.found && !held.live) || (held.picked === null && held.entry.kind === 'file')) this.shelf.letGo(held);
   }
 
   private changed(): void {

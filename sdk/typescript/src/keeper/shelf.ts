@@ -8,6 +8,8 @@ import type { Storage } from './storage';
 export class Shelf {
   readonly helds = new Map<string, Held>();
   private readonly awaited = new Set<string>();
+  /** The page is about to ask for it. */
+  reserved: string | null = null;
 
   constructor(
     readonly storage: Storage,
@@ -37,7 +39,7 @@ export class Shelf {
   /** Takes in hand whatever no tab has, now or as soon as its tab is gone. */
   async adoptAll(): Promise<void> {
     for (const { id } of await this.storage.journal.all()) {
-      if (this.helds.has(id) || this.awaited.has(id)) continue;
+      if (this.helds.has(id) || this.awaited.has(id) || id === this.reserved) continue;
       this.awaited.add(id);
       void this.adopt(id).finally(() => this.awaited.delete(id));
     }
@@ -54,6 +56,8 @@ export class Shelf {
     } catch {
       return this.letGo(held);
     }
+    // Another tab asked for it meanwhile.
+    if (held.stop.signal.aborted) return;
     if (held.entry.parts.length === 0) return this.drop(held);
     held.found = entry.kind === 'recording' && !isSafe(entry);
     this.onAdopted(held);
