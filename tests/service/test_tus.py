@@ -295,6 +295,22 @@ async def test_the_address_alone_is_the_authority(runtime: Runtime) -> None:
     assert (await upload_row(runtime, person)).organization_id == person.organization_id
 
 
+async def test_names_are_repeated_to_those_who_may_read_them_and_to_nobody_else(runtime: Runtime) -> None:
+    person, stranger = await add_person(runtime), await add_person(runtime)
+    async with client_of(runtime, person) as client:
+        path = await create(client)
+        await patch(client, path, 0, SOUND[:10])
+        assert (await head(client, path)).headers["upload-metadata"] == NAMED
+        wrong = {"authorization": "Bearer nonsense"}
+        for other in ({}, stranger.headers, wrong, {"authorization": "Basic x"}):
+            client.headers.pop("authorization", None)
+            seen = await client.head(path, headers={**VERSION, **other})
+            assert (seen.status_code, seen.headers["upload-offset"]) == (200, "10")
+            assert "upload-metadata" not in seen.headers
+        await patch(client, path, 10, SOUND[10:])
+        assert (await upload_row(runtime, person)).tus_metadata is None
+
+
 async def test_a_discarded_upload_leaves_nothing_and_is_gone(any_runtime: Runtime, person: Person) -> None:
     async with client_of(any_runtime, person) as client:
         path = await create(client)

@@ -54,6 +54,8 @@ async def take_upload(
     row = (await session.execute(locked, beside_values)).first()
     if row is None:
         return None
+    if state != UploadState.EXPIRED:  # which a renewed ticket opens again
+        values["tus_metadata"] = None
     ended = update(Upload).where(*this).values(state=state, size_bytes_reserved=0, **values)
     await session.execute(ended.execution_options(synchronize_session=False))
     return Taken(row[0] == UploadState.OPEN, row[1], row[2])

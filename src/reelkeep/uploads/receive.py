@@ -49,6 +49,8 @@ class Progress:
     state: UploadState
     expires_at: datetime
     size_bytes_max: int
+    #: What its client said of it in tus's words, while it is open: names and titles, for those who may read.
+    tus_metadata: str | None = None
 
 
 async def open_growing(
@@ -59,11 +61,13 @@ async def open_growing(
     method: UploadMethod,
     *,
     length: int | None,
+    tus_metadata: str | None = None,
 ) -> Upload:
     """Begin an upload in several goes, within the organization's limits and quota; see `begin_upload`."""
     if length == 0:
         raise Invalid("The file is empty; there is nothing to upload.", ErrorCode.UPLOAD_EMPTY)
-    return await begin_upload(runtime, organization_id, user_id, replace(new, size_bytes=length), method)
+    declared = replace(new, size_bytes=length)
+    return await begin_upload(runtime, organization_id, user_id, declared, method, tus_metadata=tus_metadata)
 
 
 async def look(runtime: Runtime, organization_id: UUID, upload_id: UUID) -> Progress:
@@ -237,4 +241,5 @@ def _progress(upload: Upload, offset: int, state: UploadState) -> Progress:
         state=state,
         expires_at=upload.expires_at,
         size_bytes_max=upload.size_bytes_max,
+        tus_metadata=upload.tus_metadata,
     )
