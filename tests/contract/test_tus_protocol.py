@@ -113,10 +113,6 @@ async def test_whoever_is_signed_in_is_told_what_was_said_at_the_creation(target
     await target.patch(url, 0, SOUND[:10])
     seen = await target.client.head(url, headers={**VERSION, **target.headers})
     assert seen.headers["upload-metadata"] == NAMED
-    silent = await target.begin(**{"Upload-Length": "10", "Upload-Metadata": ""})
-    url = str(httpx.URL(target.url).join(silent.headers["location"]))
-    seen = await target.client.head(url, headers={**VERSION, **target.headers})
-    assert (seen.status_code, seen.headers.get("upload-metadata", "")) == (200, "")
 
 
 async def test_each_upload_has_an_address_of_its_own(target: Target) -> None:

@@ -399,7 +399,7 @@ KNOWS_WORKERS = """
 async def test_a_worker_that_dies_is_started_again_and_not_a_second_is_lost(
     hearing: Browser, keeper: Server, origin: str, another_tab: bool
 ) -> None:
-    """Another tab waits for the locks of the dead one, and gives the recording back."""
+    """Another tab, which waits for what no tab has in hand, does not get what this page still records."""
     async with at(hearing, KNOWS_WORKERS) as context:
         if another_tab:
             other = await context.new_page()
@@ -407,6 +407,7 @@ async def test_a_worker_that_dies_is_started_again_and_not_a_second_is_lost(
         page = await context.new_page()
         await on.open_page(page, on.address(origin, keeper.url, keeper.token))
         recording = await on.record(page, 5)
+        await on.until(page, "recorder.getSnapshot().sentSeconds > 0")
         await page.evaluate("recorder.mark('before')")
         await page.evaluate("workers.at(-1).terminate()")
         await on.until(page, "recorder.getSnapshot().parts === 2", 60)

@@ -33,8 +33,6 @@ export class Client implements ReelkeepClient {
   /** Recorders hear more than the world does. */
   readonly recorders = new Set<(news: RecorderNews) => void>();
   otherTab = false;
-  /** What is being recorded in this page. */
-  recording: string | null = null;
   private readonly base: string;
   private readonly sendsUnsent: boolean;
   private readonly unlisten = new AbortController();
@@ -121,9 +119,9 @@ export class Client implements ReelkeepClient {
   }
 
   private hello(): void {
-    const { base, owner, sendsUnsent: sendUnsent, recording: inHand } = this;
+    const { base, owner, sendsUnsent: sendUnsent } = this;
     // Should the worker not load, every call says so; this one has nobody to say it to.
-    this.link.call('hello', [{ base, owner, sendUnsent, inHand }]).catch(() => undefined);
+    this.link.call('hello', [{ base, owner, sendUnsent }]).catch(() => undefined);
   }
 
   private restarted(): void {

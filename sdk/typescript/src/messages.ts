@@ -43,8 +43,6 @@ export interface Hello {
   readonly base: string;
   readonly owner: Owner | null;
   readonly sendUnsent: boolean;
-  /** A recording that goes on in this page: left alone until `rescue` is called for it. */
-  readonly inHand: string | null;
 }
 
 export interface BeginRecording {

@@ -52,8 +52,7 @@ export class Keeper {
     return late.keeper;
   }
 
-  async hello({ base, owner, sendUnsent, inHand }: Hello): Promise<void> {
-    this.shelf.reserved = inHand;
+  async hello({ base, owner, sendUnsent }: Hello): Promise<void> {
     Object.assign(this, { base, owner, sendsByItself: sendUnsent });
     void this.lead();
     void this.tabs.watch(this.studio.busy);
@@ -105,12 +104,8 @@ export class Keeper {
 
   /** The recording of a worker that died: whole again, and sent as far as it came. */
   async rescue(lost: Rescue): Promise<void> {
-    try {
-      const held = await rescue(this.shelf, lost, () => this.tabs.tell({ kind: 'do', id: lost.id, what: 'release' }));
-      if (held !== null) this.start(held);
-    } finally {
-      this.shelf.reserved = null;
-    }
+    const held = await rescue(this.shelf, lost);
+    if (held !== null) this.start(held);
   }
 
   /** The bytes of each part as they are on this device; none once they are safe. */
@@ -241,7 +236,7 @@ export class Keeper {
     if (what === 'send') this.sendOne(id);
     else if (what === 'discard') await this.discard(id);
     else if (what === 'dismiss') await this.dismiss(id);
-    else if ((held.found && !held.live) || (held.picked === null && held.entry.kind === 'file')) this.shelf.letGo(held);
+    else if (held.picked === null && held.entry.kind === 'file') this.shelf.letGo(held);
   }
 
   private changed(): void {

@@ -7,14 +7,14 @@ import { newPart } from './journal';
 import { entryLock, type Release, tryLock } from './locks';
 import type { Shelf } from './shelf';
 
-/** The locks of a worker that was ended go a moment later; another tab may be asked for them. */
+/** The locks of a worker that was ended go a moment later, and others look at them for a moment. */
 const TRIES_MAX = 20;
 const TRY_MS = 150;
 const READ_BYTES = 1 << 20;
 
 /** Null where nothing of it is left on this device: it was in the memory of the worker that died. */
-export async function rescue(shelf: Shelf, { id, chunks }: Rescue, askOthers: () => void): Promise<Held | null> {
-  const held = shelf.helds.get(id) ?? (await takeBack(shelf, id, askOthers));
+export async function rescue(shelf: Shelf, { id, chunks }: Rescue): Promise<Held | null> {
+  const held = shelf.helds.get(id) ?? (await takeBack(shelf, id));
   if (held === null) return null;
   for (const number of new Set(chunks.map(({ part }) => part))) {
     await complete(held, number, chunks.filter(({ part }) => part === number));
@@ -22,8 +22,8 @@ export async function rescue(shelf: Shelf, { id, chunks }: Rescue, askOthers: ()
   return held;
 }
 
-async function takeBack(shelf: Shelf, id: string, askOthers: () => void): Promise<Held | null> {
-  const release = await patiently(id, askOthers);
+async function takeBack(shelf: Shelf, id: string): Promise<Held | null> {
+  const release = await patiently(id);
   const entry = await shelf.storage.journal.get(id);
   if (entry === null) {
     release();
@@ -34,11 +34,10 @@ async function takeBack(shelf: Shelf, id: string, askOthers: () => void): Promis
   return held;
 }
 
-async function patiently(id: string, askOthers: () => void): Promise<Release> {
+async function patiently(id: string): Promise<Release> {
   for (let tries = 0; tries < TRIES_MAX; tries += 1) {
     const release = await tryLock(entryLock(id));
     if (release !== null) return release;
-    askOthers();
     await new Promise((resolve) => setTimeout(resolve, TRY_MS));
   }
   throw new Error('This recording is in the hands of another tab.');

@@ -2,14 +2,12 @@
 import type { JournalEntry, Owner, UnsentRecording } from '../types';
 import { Held, viewOf } from './held';
 import { isSafe } from './journal';
-import { entryLock, heldNames, type Release, waitForLock } from './locks';
+import { entryLock, heldNames, pageLock, type Release, tryLock, waitForLock } from './locks';
 import type { Storage } from './storage';
 
 export class Shelf {
   readonly helds = new Map<string, Held>();
   private readonly awaited = new Set<string>();
-  /** The page is about to ask for it. */
-  reserved: string | null = null;
 
   constructor(
     readonly storage: Storage,
@@ -39,14 +37,14 @@ export class Shelf {
   /** Takes in hand whatever no tab has, now or as soon as its tab is gone. */
   async adoptAll(): Promise<void> {
     for (const { id } of await this.storage.journal.all()) {
-      if (this.helds.has(id) || this.awaited.has(id) || id === this.reserved) continue;
+      if (this.helds.has(id) || this.awaited.has(id)) continue;
       this.awaited.add(id);
       void this.adopt(id).finally(() => this.awaited.delete(id));
     }
   }
 
   private async adopt(id: string): Promise<void> {
-    const release = await waitForLock(entryLock(id));
+    const release = await whenLeft(id);
     const entry = await this.storage.journal.get(id);
     // Where its bytes cannot be reached now, another visit may reach them: nothing is touched.
     if (entry === null || this.helds.has(id) || this.storage.disks[entry.keptIn] === null) return release();
@@ -56,8 +54,6 @@ export class Shelf {
     } catch {
       return this.letGo(held);
     }
-    // Another tab asked for it meanwhile.
-    if (held.stop.signal.aborted) return;
     if (held.entry.parts.length === 0) return this.drop(held);
     held.found = entry.kind === 'recording' && !isSafe(entry);
     this.onAdopted(held);
@@ -69,5 +65,19 @@ export class Shelf {
     const views = new Map(entries.map((entry) => [entry.id, viewOf(entry, owner, locked.has(entryLock(entry.id)))]));
     for (const held of this.helds.values()) views.set(held.id, held.view(owner));
     return [...views.values()].sort((a, b) => b.startedAt - a.startedAt);
+  }
+}
+
+/** The entry's lock, once neither a worker has it nor a page that still records. */
+async function whenLeft(id: string): Promise<Release> {
+  for (;;) {
+    const release = await waitForLock(entryLock(id));
+    const page = await tryLock(pageLock(id));
+    if (page !== null) {
+      page();
+      return release;
+    }
+    release();
+    (await waitForLock(pageLock(id)))();
   }
 }

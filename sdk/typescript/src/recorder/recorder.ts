@@ -319,12 +319,9 @@ export class MicrophoneRecorder implements Recorder {
   }
 
   private dispatch(event: RecorderEvent): void {
-    const before = this.now;
-    const next = reduce(before, event);
+    const next = reduce(this.now, event);
     if (next === this.now) return;
     this.now = next;
-    if (isLive(next.state)) this.client.recording = next.id;
-    else if (before.id === this.client.recording) this.client.recording = null;
     this.listeners.forEach((listener) => listener());
   }
 }

@@ -1,4 +1,5 @@
 /** The recording under way: its MediaRecorder, its parts, its bytes on their way to the worker. */
+import { pageLock, type Release, waitForLock } from '../keeper/locks';
 import { isWorkerEnded, type Link } from '../link';
 import type { Unanswered } from '../messages';
 import type { Owner, RecorderSnapshot, RecordingDetails, Seam } from '../types';
@@ -26,6 +27,8 @@ export class Take {
   private down = false;
   private begunWith: { details: RecordingDetails; owner: Owner | null } = { details: {}, owner: null };
   writtenAt = 0;
+  /** Nobody but this page takes the recording in hand. */
+  private page: Release | null = null;
 
   constructor(private readonly world: TakeWorld) {}
 
@@ -36,9 +39,15 @@ export class Take {
     const further = isOver(state);
     const before = { partsBefore: further ? parts : 0, secondsBefore: further ? seconds : 0, reason: 'went-on' as const };
     this.begunWith = { details, owner };
-    const begun = await link.call('begin', [{ id, startedAt, mimeType: mimeType(), details, owner, bitsPerSecond, ...before }]);
+    this.page ??= await waitForLock(pageLock(id));
+    const asked = { id, startedAt, mimeType: mimeType(), details, owner, bitsPerSecond, ...before };
+    const begun = await link.call('begin', [asked]).catch((error: unknown) => {
+      this.leave();
+      throw error;
+    });
     if (begun.kind === 'other-tab') {
       dispatch({ kind: 'other-tab', on: true });
+      this.leave();
       return false;
     }
     try {
@@ -46,7 +55,7 @@ export class Take {
       this.capture.start();
     } catch (error) {
       // What began with nothing in it leaves nothing behind.
-      await link.call('stop', [id]);
+      await link.call('stop', [id]).finally(() => this.leave());
       throw error;
     }
     this.writtenAt = Date.now();
@@ -86,12 +95,14 @@ export class Take {
       letGo();
       if (this.down) return dispatch({ kind: 'stopped' });
       const kept = await link.call('stop', [id]);
+      this.leave();
       if (kept === null) return dispatch({ kind: 'emptied' });
       dispatch({ kind: 'stopped' });
       dispatch({ kind: 'entry', entry: kept });
     }).catch((error: unknown) => {
       // What was written is on this device all the same; the next page finds it.
       letGo();
+      if (!this.down) this.leave();
       fail(error);
       dispatch({ kind: 'stopped' });
     });
@@ -144,6 +155,7 @@ export class Take {
         this.pending = this.pending.filter((chunk) => !chunks.includes(chunk));
         if (next !== null) await this.beginAgain(id, next.part);
         this.down = false;
+        if (!isLive(now().state)) this.leave();
         if (next !== null) dispatch({ kind: 'seam', seam: { at: now().seconds, part: next.part, reason: 'worker-ended', when: Date.now() } });
         if (now().state === 'paused') await link.call('pause', [id]);
       } finally {
@@ -153,8 +165,14 @@ export class Take {
       // Else it died once more, and this is done once more.
       if (isWorkerEnded(error)) return;
       this.down = false;
+      if (!isLive(now().state)) this.leave();
       fail(error);
     });
+  }
+
+  private leave(): void {
+    this.page?.();
+    this.page = null;
   }
 
   /** The lock of the tab that records may be the dead worker's for a moment yet. */
