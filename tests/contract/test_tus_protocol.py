@@ -30,13 +30,13 @@ class Target:
     """A server that speaks tus."""
 
     def __init__(self, client: httpx.AsyncClient, url: str, headers: dict[str, str]) -> None:
-        self.client, self.url, self._headers = client, url, headers
+        self.client, self.url, self.headers = client, url, headers
 
     async def begin(self, content: bytes | None = None, **headers: str) -> httpx.Response:
         """Create an upload."""
         sent = {
             **(VERSION if content is None else BYTES),
-            **self._headers,
+            **self.headers,
             "Upload-Metadata": NAMED,
             **headers,
         }
@@ -106,6 +106,13 @@ async def test_a_creation_has_an_address_that_begins_at_zero(target: Target) -> 
     assert (seen.headers["upload-offset"], seen.headers["upload-length"]) == ("0", str(len(SOUND)))
     assert (seen.headers["cache-control"], seen.headers["tus-resumable"]) == ("no-store", "1.0.0")
     assert seen.content == b""
+
+
+async def test_whoever_is_signed_in_is_told_what_was_said_at_the_creation(target: Target) -> None:
+    url = await target.create()
+    await target.patch(url, 0, SOUND[:10])
+    seen = await target.client.head(url, headers={**VERSION, **target.headers})
+    assert seen.headers["upload-metadata"] == NAMED
 
 
 async def test_each_upload_has_an_address_of_its_own(target: Target) -> None:

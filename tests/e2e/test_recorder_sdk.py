@@ -386,6 +386,66 @@ async def test_a_stalled_recorder_is_restarted_with_a_seam_and_both_parts_arrive
     assert details[0]["session_id"] == details[1]["session_id"] is not None
 
 
+#: The browser ends a worker without a word to its page, as when it has no memory left for it.
+KNOWS_WORKERS = """
+  window.workers = [];
+  const Real = window.Worker;
+  window.Worker = class extends Real {
+    constructor(...given) { super(...given); workers.push(this); }
+  };"""
+
+
+@pytest.mark.parametrize("another_tab", [False, True], ids=["alone", "beside another tab"])
+async def test_a_worker_that_dies_is_started_again_and_not_a_second_is_lost(
+    hearing: Browser, keeper: Server, origin: str, another_tab: bool
+) -> None:
+    """Another tab, which waits for what no tab has in hand, does not get what this page still records."""
+    async with at(hearing, KNOWS_WORKERS) as context:
+        if another_tab:
+            other = await context.new_page()
+            await on.open_page(other, on.address(origin, keeper.url, keeper.token))
+        page = await context.new_page()
+        await on.open_page(page, on.address(origin, keeper.url, keeper.token))
+        recording = await on.record(page, 5)
+        await on.until(page, "recorder.getSnapshot().sentSeconds > 0")
+        await page.evaluate("recorder.mark('before')")
+        await page.evaluate("workers.at(-1).terminate()")
+        await on.until(page, "recorder.getSnapshot().parts === 2", 60)
+        seconds = (await on.snapshot(page))["seconds"]
+        await on.until(page, f"recorder.getSnapshot().seconds > {seconds} + 3")
+        await page.evaluate("recorder.stop()")
+        elapsed = await page.evaluate("(Date.now() - recorder.getSnapshot().startedAt) / 1000")
+        shown = await on.snapshot(page)
+        assert [seam["reason"] for seam in shown["seams"]] == ["worker-ended"]
+        assert (shown["gaps"], shown["failure"]) == ([], None)
+        assert await page.evaluate("workers.length") == 2
+        entry = await on.safe(page, recording)
+    assert [mark["name"] for mark in entry["marks"]] == ["before"]
+    details = [on_server(keeper, one) for one in entry["recordingIds"]]
+    assert [one["part_number"] for one in details] == [1, 2]
+    assert details[0]["session_id"] == details[1]["session_id"]
+    heard = sum(seconds_of(at_server(keeper, one)) for one in entry["recordingIds"])
+    assert heard == pytest.approx(elapsed, abs=1.0)
+    assert heard == pytest.approx(shown["seconds"], abs=0.3)
+
+
+async def test_a_recording_that_is_stopped_after_its_worker_died_is_whole(
+    hearing: Browser, keeper: Server, origin: str
+) -> None:
+    async with at(hearing, KNOWS_WORKERS) as context:
+        page = await context.new_page()
+        await on.open_page(page, on.address(origin, keeper.url, keeper.token))
+        recording = await on.record(page, 3)
+        await page.evaluate("workers.at(-1).terminate()")
+        await page.wait_for_timeout(5000)
+        elapsed = await page.evaluate("(Date.now() - recorder.getSnapshot().startedAt) / 1000")
+        await page.evaluate("recorder.stop()")
+        entry = await on.safe(page, recording)
+        assert (await on.snapshot(page))["failure"] is None
+    (recording_id,) = entry["recordingIds"]
+    assert seconds_of(at_server(keeper, recording_id)) == pytest.approx(elapsed, abs=1.0)
+
+
 #: The page's own way to the track, since no device can be unplugged here.
 WATCHES_STREAMS = """
   window.streams = [];

@@ -103,6 +103,27 @@ async def test_the_parts_play_as_one_and_hardly_a_moment_is_silent_between_them(
         assert "part 4" in await now(page)
 
 
+async def test_a_session_of_one_is_shown_as_the_recording_that_it_is_until_another_part_comes(
+    chromium: Browser, server: Server, tmp_path: Path
+) -> None:
+    fields = {"session_id": "apt 43", "session_title": "Only one"}
+    alone = bring(server, "alone.wav", _sound(tmp_path, SENTENCES[1]), **fields)
+    with server.client() as client:
+        found = client.get("/api/v1/sessions/", params={"external_id": "apt 43"}).raise_for_status().json()
+    async with visit(chromium) as page:
+        await sign_in(page, server)
+        await page.goto(f"{server.url}/sessions/{found['items'][0]['id']}?t=1")
+        await expect(page).to_have_url(f"{server.url}/recordings/{alone}?t=1")
+        await expect(page.get_by_role("heading", name="alone")).to_be_visible()
+        await expect(page.get_by_text("Only one")).to_have_count(0)
+
+        bring(server, "second.wav", _sound(tmp_path, SENTENCES[2]), part_number=2, **fields)
+        await page.reload()
+        await expect(page.get_by_text("Part 1 of 2 of")).to_be_visible()
+        await page.get_by_role("link", name="Only one").click()
+        await expect(page.get_by_role("region", name="Parts").get_by_role("listitem")).to_have_count(2)
+
+
 async def test_the_words_of_all_parts_are_one_text_that_seeks_across_parts(
     chromium: Browser, server: Server, whole: dict[str, Any]
 ) -> None:

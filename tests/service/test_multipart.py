@@ -26,6 +26,7 @@ from reelkeep.wiring import open_runtime
 from tests.fixtures.runtime import Person, add_person, client_of, do_jobs, settings_for
 from tests.fixtures.usage import usage_of
 from tests.service.test_sweep import events_of, later, upload_and_status
+from tests.service.test_tus import is_in_the_trash_alone
 from tests.service.test_uploads import SOUND, complete, download, initiate, keys
 
 PATH = "/api/v1/recordings/upload/multipart"
@@ -143,7 +144,8 @@ async def test_an_aborted_upload_leaves_nothing_and_aborting_twice_is_harmless(
             await client.post(f"/api/v1/recordings/upload/renew/{begun['recording_id']}"),
         ):
             assert (answer.status_code, answer.json()["error_code"]) == (410, "UPLOAD_DISCARDED")
-        assert await events_of(any_runtime, person, begun["recording_id"]) == ["upload.refused"]
+        assert await events_of(any_runtime, person, begun["recording_id"]) == ["upload.discarded"]
+        await is_in_the_trash_alone(any_runtime, person, client, begun["recording_id"])
 
         sealed = await begin(client)
         parts = await send_parts(client, sealed, {1: SOUND})

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
+from reelkeep.events.models import Event
 from reelkeep.recordings.models import Recording
 from reelkeep.runtime import Runtime
 from reelkeep.uploads.models import Upload
@@ -65,6 +66,18 @@ async def recordings(runtime: Runtime, person: Person) -> list[Recording]:
     """All of the organization's."""
     async with runtime.database.work(person.organization_id) as session:
         return list(await session.scalars(select(Recording).order_by(Recording.id)))
+
+
+async def is_in_the_trash_alone(
+    runtime: Runtime, person: Person, client: httpx.AsyncClient, recording_id: str
+) -> None:
+    """Nobody sees a recording that its client took back among the others, and the events say why."""
+    assert (await client.get("/api/v1/recordings/")).json()["items"] == []
+    (trashed,) = (await client.get("/api/v1/recordings/", params={"deleted": True})).json()["items"]
+    assert (trashed["id"], trashed["error_code"]) == (recording_id, "UPLOAD_DISCARDED")
+    async with runtime.database.work(person.organization_id) as session:
+        kinds = list(await session.scalars(select(Event.kind).order_by(Event.seq)))
+    assert kinds[-3:] == ["upload.discarded", "recording.failed", "recording.deleted"]
 
 
 async def upload_row(runtime: Runtime, person: Person) -> Upload:
@@ -282,6 +295,22 @@ async def test_the_address_alone_is_the_authority(runtime: Runtime) -> None:
     assert (await upload_row(runtime, person)).organization_id == person.organization_id
 
 
+async def test_names_are_repeated_to_those_who_may_read_them_and_to_nobody_else(runtime: Runtime) -> None:
+    person, stranger = await add_person(runtime), await add_person(runtime)
+    async with client_of(runtime, person) as client:
+        path = await create(client)
+        await patch(client, path, 0, SOUND[:10])
+        assert (await head(client, path)).headers["upload-metadata"] == NAMED
+        wrong = {"authorization": "Bearer nonsense"}
+        for other in ({}, stranger.headers, wrong, {"authorization": "Basic x"}):
+            client.headers.pop("authorization", None)
+            seen = await client.head(path, headers={**VERSION, **other})
+            assert (seen.status_code, seen.headers["upload-offset"]) == (200, "10")
+            assert "upload-metadata" not in seen.headers
+        await patch(client, path, 10, SOUND[10:])
+        assert (await upload_row(runtime, person)).tus_metadata is None
+
+
 async def test_a_discarded_upload_leaves_nothing_and_is_gone(any_runtime: Runtime, person: Person) -> None:
     async with client_of(any_runtime, person) as client:
         path = await create(client)
@@ -291,8 +320,8 @@ async def test_a_discarded_upload_leaves_nothing_and_is_gone(any_runtime: Runtim
         answer = await patch(client, path, 2000, SOUND[2000:])
         assert (answer.status_code, answer.json()["error_code"]) == (410, "UPLOAD_DISCARDED")
         assert (await client.delete(path, headers=VERSION)).status_code == 410
-    (recording,) = await recordings(any_runtime, person)
-    assert (recording.status, recording.failure_code) == ("failed", "UPLOAD_DISCARDED")
+        (recording,) = await recordings(any_runtime, person)
+        await is_in_the_trash_alone(any_runtime, person, client, str(recording.id))
     assert await keys(any_runtime) == []
     assert [facts.key async for facts in any_runtime.stores.primary.list_growths()] == []
 

@@ -150,6 +150,17 @@ def test_what_nginx_would_answer_otherwise_is_answered_by_reelkeep(front: Front)
     assert httpx.head(front.wire.store.url_for("HEAD", KEY, 60)).headers["content-length"] == "3000000"
 
 
+def test_an_object_with_metadata_is_answered_by_reelkeep_with_them(front: Front) -> None:
+    signer = front.wire.service.signer()
+    told = {"x-amz-meta-device": "recorder 7"}
+    url, headers = signer.sign_request(
+        "PUT", "recordings", KEY, headers=told, payload_sha256="UNSIGNED-PAYLOAD"
+    )
+    assert httpx.put(url, content=BODY, headers=headers).status_code == 200
+    answer = httpx.get(front.wire.store.url_get(KEY, 60))
+    assert (answer.content, answer.headers["x-amz-meta-device"]) == (BODY, "recorder 7")
+
+
 def test_nginx_sends_nothing_that_reelkeep_does_not_allow(front: Front) -> None:
     ticket = front.wire.store.ticket_put(TicketLimits(KEY, "audio/mp4", 60, size_bytes_max=len(BODY)))
     httpx.put(ticket.url, content=BODY, headers=ticket.fields)

@@ -240,7 +240,6 @@ def test_what_is_not_spoken_is_refused_by_name(client: Any) -> None:
     client.put_object(**where, Body=b"x", StorageClass="STANDARD", ACL="private")
     for call in (
         lambda: client.put_object(**where, Body=b"x", ACL="public-read"),
-        lambda: client.put_object(**where, Body=b"x", Metadata={"a": "b"}),
         lambda: client.put_object(**where, Body=b"x", ServerSideEncryption="AES256"),
         lambda: client.put_object_tagging(**where, Tagging={"TagSet": []}),
         lambda: client.get_object(**where, VersionId="1"),

@@ -16,7 +16,10 @@ import type {
 } from './types';
 
 type Listener = (event: never) => void;
-export type RecorderNews = Extract<News, { news: 'sent' | 'alarm' | 'room' | 'other-tab' }>;
+export type RecorderNews =
+  | Extract<News, { news: 'sent' | 'alarm' | 'room' | 'other-tab' }>
+  /** The worker died, and another one is there that knows of no recording under way. */
+  | { readonly news: 'restarted' };
 
 export const createClient = (options: ClientOptions): ReelkeepClient => new Client(options);
 
@@ -30,14 +33,21 @@ export class Client implements ReelkeepClient {
   /** Recorders hear more than the world does. */
   readonly recorders = new Set<(news: RecorderNews) => void>();
   otherTab = false;
+  private readonly base: string;
+  private readonly sendsUnsent: boolean;
   private readonly unlisten = new AbortController();
 
   constructor(options: ClientOptions) {
     this.owner = options.owner;
-    this.link = new Link((options.worker ?? spawn)(), options.authorize, (news) => this.hear(news));
-    const base = new URL(options.baseUrl ?? '', location.origin).href.replace(/\/$/, '');
-    // Should the worker not load, every call says so; this one has nobody to say it to.
-    this.link.call('hello', [{ base, owner: options.owner, sendUnsent: options.sendUnsent ?? true }]).catch(() => undefined);
+    this.base = new URL(options.baseUrl ?? '', location.origin).href.replace(/\/$/, '');
+    this.sendsUnsent = options.sendUnsent ?? true;
+    this.link = new Link(
+      options.worker ?? spawn,
+      options.authorize,
+      (news) => this.hear(news),
+      () => this.restarted(),
+    );
+    this.hello();
     this.listen();
   }
 
@@ -106,6 +116,17 @@ export class Client implements ReelkeepClient {
   close(): void {
     this.unlisten.abort();
     this.link.close();
+  }
+
+  private hello(): void {
+    const { base, owner, sendsUnsent: sendUnsent } = this;
+    // Should the worker not load, every call says so; this one has nobody to say it to.
+    this.link.call('hello', [{ base, owner, sendUnsent }]).catch(() => undefined);
+  }
+
+  private restarted(): void {
+    this.hello();
+    this.recorders.forEach((listener) => listener({ news: 'restarted' }));
   }
 
   /** Reasons to try again at once. */

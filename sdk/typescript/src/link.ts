@@ -1,5 +1,6 @@
-/** The page's end of the line to its worker. */
+/** The page's end of the line to its worker, which is started again when it dies. */
 import type { Calls, FromWorker, News, ToWorker } from './messages';
+import { Pulse, TICK_MS } from './pulse';
 import type { RequestHeaders } from './types';
 
 interface Waiting {
@@ -7,25 +8,26 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** What a call is refused with whose worker died; another one is there. */
+export const isWorkerEnded = (error: unknown) => error instanceof Error && error.name === 'WorkerEnded';
+
 export class Link {
   private readonly waiting = new Map<number, Waiting>();
+  private readonly pulse = new Pulse();
+  private readonly ticking: ReturnType<typeof setInterval>;
+  private worker: Worker;
   private last = 0;
   private heard = false;
   private dead: Error | null = null;
 
   constructor(
-    private readonly worker: Worker,
+    private readonly spawn: () => Worker,
     private readonly authorize: () => RequestHeaders | Promise<RequestHeaders>,
     private readonly onNews: (news: Exclude<News, { news: 'authorize' }>) => void,
+    private readonly onRestart: () => void,
   ) {
-    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-      this.heard = true;
-      this.hear(data);
-    };
-    // One that has spoken goes on after an error of its own.
-    worker.onerror = ({ message }) => {
-      if (!this.heard) this.die(new Error(`The recorder could not be started: ${message || 'its worker was not loaded.'}`));
-    };
+    this.worker = this.start();
+    this.ticking = setInterval(() => this.tick(), TICK_MS);
   }
 
   call<Name extends keyof Calls>(
@@ -42,13 +44,51 @@ export class Link {
   }
 
   close(): void {
-    this.worker.terminate();
     this.die(new Error('The client was closed.'));
   }
 
-  private hear(data: FromWorker): void {
+  private start(): Worker {
+    const worker = this.spawn();
+    this.heard = false;
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+      if (worker !== this.worker) return;
+      this.heard = true;
+      this.pulse.heard();
+      this.hear(data, worker);
+    };
+    // One that has spoken goes on after an error of its own, or falls silent.
+    worker.onerror = ({ message }) => {
+      if (this.heard || worker !== this.worker) return;
+      this.die(new Error(`The recorder could not be started: ${message || 'its worker was not loaded.'}`));
+    };
+    return worker;
+  }
+
+  /** One that is still loading is waited for. */
+  private tick(): void {
+    const found = this.pulse.tick(this.heard && this.waiting.size > 0);
+    if (found === 'ask') this.post({ ping: true });
+    else if (found === 'dead') this.restart();
+  }
+
+  private restart(): void {
+    if (!this.pulse.mayRestart(Date.now())) {
+      return this.die(new Error('The recorder stopped working again and again. Close this page and open it once more.'));
+    }
+    // Also one that only hangs: it must not write beside the new one.
+    this.worker.terminate();
+    const lost = [...this.waiting.values()];
+    this.waiting.clear();
+    this.worker = this.start();
+    this.onRestart();
+    const ended = Object.assign(new Error('The recorder was started again; please try once more.'), { name: 'WorkerEnded' });
+    for (const one of lost) one.reject(ended);
+  }
+
+  private hear(data: FromWorker, from: Worker): void {
+    if ('pong' in data) return;
     if ('news' in data) {
-      if (data.news === 'authorize') void this.answerWithHeaders(data.id);
+      if (data.news === 'authorize') void this.answerWithHeaders(data.id, from);
       else this.onNews(data);
       return;
     }
@@ -58,14 +98,14 @@ export class Link {
     else waiting?.resolve(data.result);
   }
 
-  private async answerWithHeaders(id: number): Promise<void> {
+  private async answerWithHeaders(id: number, from: Worker): Promise<void> {
     let headers: RequestHeaders | null = null;
     try {
       headers = await this.authorize();
     } catch {
       // Nobody is signed in: the recording waits for somebody who is.
     }
-    this.post({ authorized: id, headers });
+    from.postMessage({ authorized: id, headers } satisfies ToWorker);
   }
 
   private post(message: ToWorker): void {
@@ -73,6 +113,8 @@ export class Link {
   }
 
   private die(error: Error): void {
+    clearInterval(this.ticking);
+    this.worker.terminate();
     this.dead = error;
     for (const waiting of this.waiting.values()) waiting.reject(error);
     this.waiting.clear();

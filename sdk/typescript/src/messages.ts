@@ -18,6 +18,8 @@ export interface Calls {
   begin(begin: BeginRecording): Begun;
   /** Durable when answered. */
   chunk(chunk: Chunk): Written;
+  /** What the worker before this one had in hand when it died. */
+  rescue(rescue: Rescue): void;
   part(id: string, part: number, seam: Seam['reason'], mimeType: string): Seam;
   pause(id: string): void;
   resume(id: string): void;
@@ -53,6 +55,8 @@ export interface BeginRecording {
   /** Of what is gone on with: what there is already, which may have left this device. */
   readonly partsBefore: number;
   readonly secondsBefore: number;
+  /** Why this part begins, if it is not the first. */
+  readonly reason: Seam['reason'];
 }
 
 export type Begun =
@@ -64,6 +68,16 @@ export interface Chunk {
   readonly part: number;
   readonly bytes: ArrayBuffer;
   readonly mimeType: string;
+}
+
+/** A chunk that was given and not answered, and where in its part it belongs. */
+export interface Unanswered extends Omit<Chunk, 'id'> {
+  readonly at: number;
+}
+
+export interface Rescue {
+  readonly id: string;
+  readonly chunks: readonly Unanswered[];
 }
 
 export interface Written {
@@ -87,10 +101,12 @@ export type News =
 
 export type ToWorker =
   | { readonly call: keyof Calls; readonly id: number; readonly args: readonly unknown[] }
-  | { readonly authorized: number; readonly headers: RequestHeaders | null };
+  | { readonly authorized: number; readonly headers: RequestHeaders | null }
+  | { readonly ping: true };
 
 export type FromWorker =
   | News
+  | { readonly pong: true }
   | { readonly answer: number; readonly result: unknown }
   | { readonly answer: number; readonly error: { readonly name: string; readonly message: string } };
 

@@ -19,7 +19,7 @@ export interface ClientOptions {
   readonly authorize: () => RequestHeaders | Promise<RequestHeaders>;
   /** Who is signed in, or null. What is unsent goes up only while its own owner is signed in. */
   readonly owner: Owner | null;
-  /** Makes the worker, for a page whose bundler or policy wants it its own way. */
+  /** Makes the worker, for a page whose bundler or policy wants it its own way; once more when it has died. */
   readonly worker?: () => Worker;
   /** Send by itself what this device still holds; default true. */
   readonly sendUnsent?: boolean;
@@ -269,7 +269,7 @@ export interface Gap {
 export interface Seam {
   readonly at: number;
   readonly part: number;
-  readonly reason: 'stalled' | 'device-ended' | 'device-chosen' | 'muted' | 'went-on' | 'recorder-error';
+  readonly reason: 'stalled' | 'device-ended' | 'device-chosen' | 'muted' | 'went-on' | 'recorder-error' | 'worker-ended';
   readonly when: number;
 }
 

@@ -36,6 +36,7 @@ function answersOf(keeper: Keeper): Answers {
       return begun;
     },
     chunk: (chunk) => studio.chunk(chunk),
+    rescue: (lost) => keeper.rescue(lost),
     part: (id, number, reason, mimeType) => studio.part(id, number, reason, mimeType),
     pause: (id) => studio.pause(id),
     resume: (id) => studio.resume(id),
@@ -69,6 +70,7 @@ async function answer(id: number, name: keyof Calls, args: readonly unknown[]): 
 }
 
 scope.onmessage = ({ data }) => {
+  if ('ping' in data) return scope.postMessage({ pong: true });
   if ('call' in data) {
     void answer(data.id, data.call, data.args);
     return;

@@ -135,7 +135,7 @@ async def _form(request: Request) -> tuple[NewRecording, AsyncIterator[bytes]]:
     """The fields of a form, read up to its file, and the file."""
     form = UploadForm(request.headers["content-type"])
     pieces = pieces_of(request)
-    first: list[bytes] = []
+    first: list[memoryview] = []
     async for chunk in pieces:
         first = form.feed(chunk)
         if form.file_begun:
@@ -147,14 +147,14 @@ async def _form(request: Request) -> tuple[NewRecording, AsyncIterator[bytes]]:
 
 
 async def file_of(
-    form: UploadForm, first: list[bytes], rest: AsyncIterator[bytes]
+    form: UploadForm, first: list[memoryview], rest: AsyncIterator[bytes]
 ) -> AsyncGenerator[bytes, None]:
     """A form's file: the pieces that came with its head, and the rest."""
     for piece in first:
-        yield piece
+        yield bytes(piece)
     async for chunk in rest:
         for piece in form.feed(chunk):
-            yield piece
+            yield bytes(piece)
     if not form.done:
         raise Invalid("The form ends without its closing boundary: it was cut off. Send it again.")
 

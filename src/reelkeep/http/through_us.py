@@ -76,7 +76,7 @@ async def _post(request: Request, address: str) -> ObjectFacts:
         raise Invalid("Send the ticket's fields and the file as a form, the file last.")
     form = UploadForm(request.headers["content-type"])
     async with aclosing(pieces_of(request)) as pieces:
-        first: list[bytes] = []
+        first: list[memoryview] = []
         async for chunk in pieces:
             first = form.feed(chunk)
             if form.file_begun:

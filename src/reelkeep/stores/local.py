@@ -1,10 +1,10 @@
 """The local store: objects are files under one folder, and clients reach them over our own S3 wire."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from os import close
 from pathlib import Path
@@ -20,6 +20,7 @@ from reelkeep.stores.local_objects import object_publisher
 from reelkeep.stores.local_part_uploads import PartUploads, TakesPartsInFiles
 from reelkeep.stores.local_walk import Within
 from reelkeep.stores.local_writer import LocalWriter
+from reelkeep.stores.metadata import described, description_in
 from reelkeep.stores.protocol import Abilities, ObjectFacts, Ticket, TicketLimits
 from reelkeep.stores.signer import Credentials, Endpoint, Signer
 from reelkeep.stores.tickets import SignedAccess
@@ -92,6 +93,7 @@ class LocalStore(TakesPartsInFiles, GrowsInFiles):
         only_if: OnlyIf = ALWAYS,
         storage_class: str | None = None,
         digested: bool = True,
+        metadata: Mapping[str, str] | None = None,
     ) -> LocalWriter[ObjectFacts]:
         """Write an object piece by piece; without `commit` nothing is kept.
 
@@ -104,7 +106,12 @@ class LocalStore(TakesPartsInFiles, GrowsInFiles):
             key=key,
             expected=expected or ExpectedBytes(),
             publish=object_publisher(
-                self._folder, check_key(key), content_type, only_if, storage_class=storage_class or ""
+                self._folder,
+                check_key(key),
+                content_type,
+                only_if,
+                storage_class=storage_class or "",
+                metadata=metadata or {},
             ),
             digested=digested,
         )
@@ -192,20 +199,23 @@ class LocalStore(TakesPartsInFiles, GrowsInFiles):
         self, source_key: str, target_key: str, description: Mapping[str, str]
     ) -> ObjectFacts:
         """The same, with these facts in the file beside the bytes."""
+        return await self.copy_told(
+            source_key, target_key, lambda facts: replace(facts, metadata=described(description))
+        )
+
+    async def copy_told(
+        self, source_key: str, target_key: str, tell: Callable[[ObjectFacts], ObjectFacts]
+    ) -> ObjectFacts:
+        """The same, with the type and the metadata that `tell` makes of the source's facts."""
         check_key(target_key)
         return await in_thread(
-            self._pool,
-            self._config.root,
-            self._folder.copy,
-            source_key,
-            target_key,
-            description=dict(description),
+            self._pool, self._config.root, self._folder.copy, source_key, target_key, tell=tell
         )
 
     async def description_of(self, key: str) -> dict[str, str]:
         """The facts that an object carries."""
         record = await in_thread(self._pool, self._config.root, self._folder.read, key)
-        return dict(record.description)
+        return description_in(record.facts.metadata)
 
     async def delete(self, key: str) -> None:
         """Remove an object; nothing happens where there is none."""

@@ -19,9 +19,9 @@ import shutil
 import stat
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from reelkeep.errors import ObjectNotFound, WrongBytes
 from reelkeep.logs import get_logger
 from reelkeep.stores.keys import check_key
 from reelkeep.stores.local_walk import BYTES, FACTS, FOLDER, Within, walk_entries
+from reelkeep.stores.metadata import described, description_in, others_in
 from reelkeep.stores.protocol import ObjectFacts
 
 log = get_logger(__name__)
@@ -48,8 +49,6 @@ class Record:
     data: Path
     #: The multipart upload that made it, so that completing one twice is told from another.
     upload_id: str | None = None
-    #: What its writer told of it.
-    description: Mapping[str, str] = field(default_factory=dict)
 
 
 #: Called with the facts of what a key holds (None: nothing) right before it is replaced; may raise.
@@ -99,9 +98,9 @@ class LocalFolder:
                 sha256=record["sha256"],
                 md5=record["md5"],
                 storage_class=record.get("storage_class", ""),
+                metadata=described(record.get("description", {})) | record.get("metadata", {}),
             )
-            told = record.get("description") or {}
-            return Record(facts, path.parent / record["data"], record.get("upload_id"), told)
+            return Record(facts, path.parent / record["data"], record.get("upload_id"))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ObjectNotFound(f"There is no object {key!r} in {self.root}.", key=key) from error
         except (ValueError, KeyError, TypeError) as error:
@@ -139,23 +138,22 @@ class LocalFolder:
         target_key: str,
         *,
         storage_class: str = "",
-        description: Mapping[str, str] | None = None,
+        tell: Callable[[ObjectFacts], ObjectFacts] = lambda facts: facts,
     ) -> ObjectFacts:
         """Give the source's present bytes a second name, with facts of their own.
 
-        A description that is not given anew is the source's.
+        Type and metadata are the source's, unless `tell` makes others of them.
         """
         for _ in range(RACES_MAX):
             source = self.read(source_key)
             facts = replace(
-                source.facts,
+                tell(source.facts),
                 key=target_key,
                 modified_at=datetime.now(UTC),
                 storage_class=storage_class,
             )
             try:
-                told = source.description if description is None else description
-                self._commit(facts, partial(_link, source.data), description=told)
+                self._commit(facts, partial(_link, source.data))
             except FileNotFoundError:
                 continue  # the source was replaced or removed since its facts were read
             return facts
@@ -223,13 +221,12 @@ class LocalFolder:
         place_data: Callable[[Path], object],
         check_before_commit: CheckBeforeCommit = nothing_to_check,
         upload_id: str | None = None,
-        description: Mapping[str, str] | None = None,
     ) -> None:
         path = self._facts_path(facts.key)
         data = path.with_name(f"{path.name.removesuffix(FACTS)}.{secrets.token_hex(16)}{BYTES}")
         with self.locked(facts.key):
             old = self._record_of(facts.key)
-            written = self._write_facts(facts, data.name, upload_id, description)
+            written = self._write_facts(facts, data.name, upload_id)
             try:
                 _in_folder(path.parent, lambda: place_data(data))
                 if old is not None:
@@ -245,14 +242,8 @@ class LocalFolder:
             if old is not None:
                 old.data.unlink(missing_ok=True)
 
-    def _write_facts(
-        self,
-        facts: ObjectFacts,
-        data_name: str,
-        upload_id: str | None,
-        description: Mapping[str, str] | None,
-    ) -> Path:
-        record = {
+    def _write_facts(self, facts: ObjectFacts, data_name: str, upload_id: str | None) -> Path:
+        record: dict[str, Any] = {
             "key": facts.key,
             "data": data_name,
             "size_bytes": facts.size_bytes,
@@ -267,8 +258,10 @@ class LocalFolder:
             record["storage_class"] = facts.storage_class
         if upload_id is not None:
             record["upload_id"] = upload_id
-        if description:
-            record["description"] = dict(description)
+        if description := description_in(facts.metadata):
+            record["description"] = description
+        if others := others_in(facts.metadata):
+            record["metadata"] = others
         return self.write_json(record)
 
     def write_json(self, record: dict[str, Any]) -> Path:

@@ -1,6 +1,6 @@
 """Makes a written file an object of the local store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +16,8 @@ def object_publisher(
     content_type: str | None,
     only_if: OnlyIf,
     *,
-    storage_class: str = "",
+    storage_class: str,
+    metadata: Mapping[str, str],
 ) -> Publish[ObjectFacts]:
     """How a writer's file becomes the object under `key`, unless what is there forbids it."""
 
@@ -30,6 +31,7 @@ def object_publisher(
             sha256=written.sha256,
             md5=written.md5 if written.digested else None,
             storage_class=storage_class,
+            metadata=dict(metadata),
         )
 
         def check(present: ObjectFacts | None) -> None:

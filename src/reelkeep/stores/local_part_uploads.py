@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from typing import TypeVar
@@ -81,16 +81,18 @@ class TakesPartsInFiles:
 
     _part_uploads: PartUploads
 
-    async def create_parts(self, key: str, *, content_type: str | None = None) -> str:
+    async def create_parts(
+        self, key: str, *, content_type: str | None = None, metadata: Mapping[str, str] | None = None
+    ) -> str:
         """Begin a multipart upload; its id."""
         check_key(key)
         uploads = self._part_uploads
-        return await uploads.run(lambda: uploads.parts.create(key, content_type))
+        return await uploads.run(lambda: uploads.parts.create(key, content_type, metadata or {}))
 
     async def know_parts(self, key: str, upload_id: str) -> None:
         """`ObjectNotFound` when there is no such upload of this key (any more)."""
         uploads = self._part_uploads
-        await uploads.run(lambda: uploads.parts.content_type_of(key, upload_id))
+        await uploads.run(lambda: uploads.parts.know(key, upload_id))
 
     def part_writer(
         self, key: str, upload_id: str, number: int, *, expected: ExpectedBytes | None = None

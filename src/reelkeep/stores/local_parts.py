@@ -16,7 +16,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -65,10 +65,16 @@ class LocalParts:
         self._folder = folder
         self._root = folder.root / "parts"
 
-    def create(self, key: str, content_type: str | None) -> str:
+    def create(self, key: str, content_type: str | None, metadata: Mapping[str, str]) -> str:
         """Begin an upload, durably; its id."""
         upload_id = secrets.token_hex(16)
-        record = {"key": key, "content_type": content_type, "begun_at": datetime.now(UTC).isoformat()}
+        record: dict[str, Any] = {
+            "key": key,
+            "content_type": content_type,
+            "begun_at": datetime.now(UTC).isoformat(),
+        }
+        if metadata:
+            record["metadata"] = dict(metadata)
         made = self._folder.new_temporary_folder()
         self._folder.write_json(record).rename(made / UPLOAD)
         sync_folder(made)
@@ -77,10 +83,9 @@ class LocalParts:
         sync_folder(self._root)
         return upload_id
 
-    def content_type_of(self, key: str, upload_id: str) -> str | None:
-        """What an upload was begun with; `ObjectNotFound` when it is not known (any more)."""
-        content_type: str | None = self._record(key, upload_id)["content_type"]
-        return content_type
+    def know(self, key: str, upload_id: str) -> None:
+        """`ObjectNotFound` when there is no such upload of this key (any more)."""
+        self._record(key, upload_id)
 
     def publisher(self, key: str, upload_id: str, number: int) -> Publish[PartFacts]:
         """How a writer's file becomes a part, in place of an older one of its number."""
@@ -119,14 +124,15 @@ class LocalParts:
         with self._alone(upload_id):
             made = self._made_before(key, upload_id)
             if made is None:
-                content_type = self.content_type_of(key, upload_id)
+                begun = self._record(key, upload_id)
                 chosen = self._choose(key, upload_id, named)
                 made = ObjectFacts(
                     key=key,
                     size_bytes=sum(part.facts.size_bytes for part in chosen),
-                    content_type=content_type,
+                    content_type=begun["content_type"],
                     etag=str(etag),
                     modified_at=datetime.now(UTC),
+                    metadata=begun.get("metadata", {}),
                 )
                 self._make(made, upload_id, chosen, only_if, refuse_when_given_up)
             self._forget(upload_id)

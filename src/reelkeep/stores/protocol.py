@@ -35,6 +35,8 @@ class ObjectFacts:
     md5: str | None = None
     #: What the service calls the class that the bytes lie in; empty where the store has no classes.
     storage_class: str = ""
+    #: What it carries beside its bytes, by names in lower case. Folders tell it; other stores leave it empty.
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

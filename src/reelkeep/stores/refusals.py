@@ -27,6 +27,7 @@ STATUSES = {
     "MalformedXML": 400,
     "MaxMessageLengthExceeded": 400,
     "MaxPostPreDataLengthExceededError": 400,
+    "MetadataTooLarge": 400,
     "MethodNotAllowed": 405,
     "MissingContentLength": 411,
     "MissingSecurityHeader": 400,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from reelkeep.errors import StoreError, StoreUnavailable
+from reelkeep.stores.metadata import OURS
 from reelkeep.stores.protocol import ObjectFacts
 from reelkeep.stores.s3_parts import completion
 from reelkeep.stores.s3_requests import STANDARD, S3Requests
@@ -15,7 +16,7 @@ from reelkeep.stores.signer import encode_path
 #: The largest object that S3 copies in one request.
 COPY_WHOLE_BYTES_MAX = 5 * 1024**3
 #: How the headers begin that carry facts of an object.
-DESCRIPTION = "x-amz-meta-reelkeep-"
+DESCRIPTION = "x-amz-meta-" + OURS
 #: Parts in flight at once.
 _PARTS_AT_ONCE = 4
 

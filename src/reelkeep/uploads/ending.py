@@ -12,6 +12,7 @@ from reelkeep.blobs.usage import count_usage
 from reelkeep.errors import ReelkeepError
 from reelkeep.events.append import append
 from reelkeep.recordings.advance import Standing, lock_recording, write_standing
+from reelkeep.recordings.change import move_to_trash
 from reelkeep.recordings.models import Status
 from reelkeep.runtime import Runtime
 from reelkeep.uploads.models import Upload, UploadState
@@ -53,6 +54,8 @@ async def take_upload(
     row = (await session.execute(locked, beside_values)).first()
     if row is None:
         return None
+    if state != UploadState.EXPIRED:  # which a renewed ticket opens again
+        values["tus_metadata"] = None
     ended = update(Upload).where(*this).values(state=state, size_bytes_reserved=0, **values)
     await session.execute(ended.execution_options(synchronize_session=False))
     return Taken(row[0] == UploadState.OPEN, row[1], row[2])
@@ -62,6 +65,26 @@ async def refuse(
     runtime: Runtime, upload: Upload, error: ReelkeepError, state: UploadState = UploadState.REFUSED
 ) -> bool:
     """End the upload, and its recording as `failed` with the reason; False when it had ended before."""
+    return await _end(runtime, upload, error, state, f"upload.{state}")
+
+
+async def give_up(runtime: Runtime, upload: Upload, error: ReelkeepError) -> bool:
+    """End an upload that its client took back, its recording in the trash; False when it had ended before.
+
+    Nobody misses it, so it does not stand among the recordings as one that failed.
+    """
+    return await _end(runtime, upload, error, UploadState.REFUSED, "upload.discarded", to_trash=True)
+
+
+async def _end(
+    runtime: Runtime,
+    upload: Upload,
+    error: ReelkeepError,
+    state: UploadState,
+    event: str,
+    *,
+    to_trash: bool = False,
+) -> bool:
     out_of = (UploadState.OPEN,) if state == UploadState.EXPIRED else SEALABLE
     async with runtime.database.work(upload.organization_id) as session:
         recording = await lock_recording(session, upload.organization_id, upload.recording_id)
@@ -75,13 +98,15 @@ async def refuse(
         append(
             session,
             upload.organization_id,
-            f"upload.{state}",
+            event,
             recording_id=upload.recording_id,
             upload_id=upload.id,
             code=error.code,
         )
         standing = Standing(Status.FAILED, error.code, error.message)
         write_standing(session, recording, standing, runtime.clock.now())
+        if to_trash:
+            await move_to_trash(session, recording.organization_id, recording.id, None, runtime.clock.now())
         if taken.was_open:
             await session.flush()
             await count_usage(

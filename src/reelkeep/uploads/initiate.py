@@ -70,6 +70,7 @@ async def begin_upload(
     *,
     source_url: str | None = None,
     fetch: dict[str, Any] | None = None,
+    tus_metadata: str | None = None,
 ) -> Upload:
     """Begin an upload of a new recording, within the organization's limits: the way in for every method.
 
@@ -97,6 +98,7 @@ async def begin_upload(
         await session.flush()
         upload = _upload(runtime, recording, new, method, limits, store=store)
         upload.source_url, upload.fetch = source_url, fetch or {}
+        upload.tus_metadata = tus_metadata
         session.add(upload)
         await session.flush()
         if source_url is not None:

@@ -88,6 +88,9 @@ class Upload(TenantTable, Base):
     error_code: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(comment="when the ticket stops working")
+    tus_metadata: Mapped[str | None] = mapped_column(
+        comment="Upload-Metadata as the client sent it, while the upload is open"
+    )
     sweep_after: Mapped[datetime] = mapped_column(comment="when the sweep looks at it next")
     sealed_at: Mapped[datetime | None]
 

@@ -18,7 +18,7 @@ from reelkeep.errors import Conflict, ErrorCode, NotFound, ObjectNotFound, Reelk
 from reelkeep.recordings.create import NewRecording
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import PartFacts
-from reelkeep.uploads.ending import refuse
+from reelkeep.uploads.ending import give_up, refuse
 from reelkeep.uploads.find import refused_before, upload_of
 from reelkeep.uploads.initiate import begin_upload, lasts_seconds
 from reelkeep.uploads.models import Upload, UploadMethod, UploadState
@@ -138,7 +138,7 @@ async def check_parts(runtime: Runtime, organization_id: UUID, recording_id: UUI
 
 
 async def abort_multipart(runtime: Runtime, organization_id: UUID, recording_id: UUID) -> None:
-    """Give the upload up: its parts go, its space is free again, its recording has failed. Twice is once."""
+    """Give the upload up: its parts go, its space is free, its recording is in the trash. Twice is once."""
     async with runtime.database.work(organization_id) as session:
         upload = await upload_of(session, organization_id, recording_id)
     _check_method(upload, (UploadMethod.MULTIPART,))
@@ -147,7 +147,7 @@ async def abort_multipart(runtime: Runtime, organization_id: UUID, recording_id:
         ErrorCode.UPLOAD_DISCARDED,
         recording_id=str(recording_id),
     )
-    if upload.state != UploadState.REFUSED and not await refuse(runtime, upload, given_up):
+    if upload.state != UploadState.REFUSED and not await give_up(runtime, upload, given_up):
         async with runtime.database.work(organization_id) as session:
             upload = await upload_of(session, organization_id, recording_id)
         if upload.state == UploadState.SEALED:

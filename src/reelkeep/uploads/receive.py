@@ -16,7 +16,7 @@ from reelkeep.errors import Conflict, ErrorCode, Invalid, ReelkeepError
 from reelkeep.recordings.create import NewRecording
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import Grows
-from reelkeep.uploads.ending import refuse
+from reelkeep.uploads.ending import give_up, refuse
 from reelkeep.uploads.find import refused_before
 from reelkeep.uploads.go import Arrival, Checksum, append, wrong_offset
 from reelkeep.uploads.initiate import begin_upload
@@ -49,6 +49,8 @@ class Progress:
     state: UploadState
     expires_at: datetime
     size_bytes_max: int
+    #: What its client said of it in tus's words, while it is open: names and titles, for those who may read.
+    tus_metadata: str | None = None
 
 
 async def open_growing(
@@ -59,11 +61,13 @@ async def open_growing(
     method: UploadMethod,
     *,
     length: int | None,
+    tus_metadata: str | None = None,
 ) -> Upload:
     """Begin an upload in several goes, within the organization's limits and quota; see `begin_upload`."""
     if length == 0:
         raise Invalid("The file is empty; there is nothing to upload.", ErrorCode.UPLOAD_EMPTY)
-    return await begin_upload(runtime, organization_id, user_id, replace(new, size_bytes=length), method)
+    declared = replace(new, size_bytes=length)
+    return await begin_upload(runtime, organization_id, user_id, declared, method, tus_metadata=tus_metadata)
 
 
 async def look(runtime: Runtime, organization_id: UUID, upload_id: UUID) -> Progress:
@@ -117,7 +121,7 @@ async def receive(
 
 
 async def discard(runtime: Runtime, organization_id: UUID, upload_id: UUID) -> None:
-    """End the upload and remove what came of it; its recording fails as `UPLOAD_DISCARDED`.
+    """End the upload and remove what came of it; its recording goes to the trash as `UPLOAD_DISCARDED`.
 
     Raises `RECORDING_STATE` for an upload that is sealed: its bytes are a recording now.
     """
@@ -224,7 +228,7 @@ async def _discard(turn: Turn) -> None:
     )
     upload = turn.upload
     # First the row: then whoever dies here leaves bytes that the sweep finds, never an upload without them.
-    await refuse(turn.runtime, upload, told)
+    await give_up(turn.runtime, upload, told)
     await growing_store(turn.runtime, upload).discard_growth(upload.incoming_key, upload.growth)
 
 
@@ -237,4 +241,5 @@ def _progress(upload: Upload, offset: int, state: UploadState) -> Progress:
         state=state,
         expires_at=upload.expires_at,
         size_bytes_max=upload.size_bytes_max,
+        tus_metadata=upload.tus_metadata,
     )

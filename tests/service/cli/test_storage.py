@@ -1,5 +1,7 @@
 """`reelkeep storage keys`, and a tool that uses what it prints against the running server."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -7,6 +9,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from reelkeep.stores.signer import Credentials
+from tests.fixtures.rclone import Rclone
 from tests.fixtures.server import Server
 from tests.service.cli.conftest import CommandLine, clean_environment
 
@@ -43,6 +47,19 @@ def test_a_printed_key_is_all_that_boto3_needs(operator: CommandLine) -> None:
     with pytest.raises(ClientError, match="InvalidAccessKeyId"):
         client.list_objects_v2(Bucket=key["bucket"])
     assert "revoked" in operator.ok("storage", "keys", "list").out
+
+
+def test_a_printed_key_is_all_that_rclone_needs(operator: CommandLine, tmp_path: Path) -> None:
+    key = operator.ok("storage", "keys", "create", "local", "--json").json
+    rclone = Rclone(key["endpoint_url"], Credentials(key["access_key"], key["secret_key"]))
+    folder, there = tmp_path / "interviews", f"keep:{key['bucket']}/tools/interviews"
+    folder.mkdir()
+    (folder / "one.wav").write_bytes(os.urandom(70_000))
+    rclone("copy", folder, there)
+    assert rclone("lsf", there) == "one.wav\n"
+    assert "0 differences found" in rclone.run("check", folder, there).stderr
+    rclone("delete", there)
+    assert rclone("lsf", "-R", f"keep:{key['bucket']}/tools") == ""
 
 
 def test_what_people_see_has_the_same_four_names(operator: CommandLine) -> None:

@@ -4,10 +4,10 @@ import { Link } from '@tanstack/react-router';
 import type { Recording } from '@/api/types';
 import { t } from '@/messages';
 
-import { sessionQuery } from './queries';
+import { onlyPartOf, sessionQuery } from './queries';
 import styles from './Session.module.css';
 
-/** Under a recording's name: which part of which session it is. */
+/** Under a recording's name: which part of which session it is, where there are others. */
 export function PartLine({ recording }: { recording: Pick<Recording, 'session_id' | 'part_number'> }) {
   const { session_id: id, part_number: number } = recording;
   if (id === null || number === null) return null;
@@ -16,7 +16,7 @@ export function PartLine({ recording }: { recording: Pick<Recording, 'session_id
 
 function Line({ id, number }: { id: string; number: number }) {
   const { data: session } = useQuery(sessionQuery(id));
-  if (!session) return null;
+  if (!session || onlyPartOf(session)) return null;
   const highest = Math.max(number, ...session.parts.map((part) => part.part_number));
   return (
     <p className={styles['partLine']}>

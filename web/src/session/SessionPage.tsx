@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { getRouteApi } from '@tanstack/react-router';
+import { getRouteApi, Navigate } from '@tanstack/react-router';
 
 import { ApiError } from '@/api/errors';
 import { t } from '@/messages';
@@ -8,7 +8,7 @@ import { NotHere } from '@/shell/NotHere';
 import { PageTitle, Problem } from '@/ui';
 import { Skeleton } from '@/ui/shell';
 
-import { sessionQuery } from './queries';
+import { onlyPartOf, sessionQuery } from './queries';
 import { SessionBody } from './SessionBody';
 
 const route = getRouteApi('/app/sessions/$id');
@@ -22,6 +22,10 @@ export function SessionPage() {
 export function SessionView({ id, at }: { id: string; at?: number | undefined }) {
   const { data, error, refetch } = useQuery(sessionQuery(id));
   const again = () => void refetch();
+  const only = data && onlyPartOf(data);
+  if (only) {
+    return <Navigate to="/recordings/$id" params={{ id: only.recording_id }} search={at === undefined ? {} : { t: at }} replace />;
+  }
   if (data) {
     return (
       <SessionBody session={data} at={at}>

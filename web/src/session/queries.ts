@@ -13,6 +13,10 @@ export type SessionTranscript = Schemas['SessionTranscriptOut'];
 const BUSY_MS = 2_000;
 const QUIET_MS = 30_000;
 
+/** A recording with a session to itself, as each that the browser makes; it is shown as the recording that it is. */
+export const onlyPartOf = (session: Pick<Session, 'parts' | 'missing_part_numbers'>): SessionPart | null =>
+  session.parts.length === 1 && session.missing_part_numbers.length === 0 ? (session.parts[0] ?? null) : null;
+
 const path = (id: string) => ({ path: { session_id: id } });
 const isMoving = (session: Session) => session.status === 'uploading' || session.status === 'processing';
 

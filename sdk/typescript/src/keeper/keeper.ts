@@ -1,5 +1,5 @@
 /** The worker's part: keeps recordings on disk and carries them to the server. One a tab. */
-import type { Hello, News, TabNews } from '../messages';
+import type { Hello, News, Rescue, TabNews } from '../messages';
 import { carry, type World } from '../sending/carry';
 import { Gate } from '../sending/gate';
 import { tell } from '../sending/tell';
@@ -9,6 +9,7 @@ import { adoptFile } from './files';
 import type { Held } from './held';
 import { fileOf, isSafe } from './journal';
 import { entryLock, SENDER, tryLock, waitForLock } from './locks';
+import { rescue } from './rescue';
 import { Shelf } from './shelf';
 import { openStorage } from './storage';
 import { Studio } from './studio';
@@ -99,6 +100,12 @@ export class Keeper {
     await held.change({ details: { ...held.entry.details, ...details } });
     // A failure is told again when the journal is next read.
     if (isSafe(held.entry)) await tell(held, this.world).catch(() => undefined);
+  }
+
+  /** The recording of a worker that died: whole again, and sent as far as it came. */
+  async rescue(lost: Rescue): Promise<void> {
+    const held = await rescue(this.shelf, lost);
+    if (held !== null) this.start(held);
   }
 
   /** The bytes of each part as they are on this device; none once they are safe. */

@@ -3,6 +3,8 @@
 export const RECORDING = 'reelkeep:recording';
 export const SENDER = 'reelkeep:sender';
 export const entryLock = (id: string) => `reelkeep:entry:${id}`;
+/** Held by the page itself while it records: its worker may die, and another one of its take over. */
+export const pageLock = (id: string) => `reelkeep:page:${id}`;
 
 export type Release = () => void;
 

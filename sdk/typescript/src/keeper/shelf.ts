@@ -2,7 +2,7 @@
 import type { JournalEntry, Owner, UnsentRecording } from '../types';
 import { Held, viewOf } from './held';
 import { isSafe } from './journal';
-import { entryLock, heldNames, type Release, waitForLock } from './locks';
+import { entryLock, heldNames, pageLock, type Release, tryLock, waitForLock } from './locks';
 import type { Storage } from './storage';
 
 export class Shelf {
@@ -44,7 +44,7 @@ export class Shelf {
   }
 
   private async adopt(id: string): Promise<void> {
-    const release = await waitForLock(entryLock(id));
+    const release = await whenLeft(id);
     const entry = await this.storage.journal.get(id);
     // Where its bytes cannot be reached now, another visit may reach them: nothing is touched.
     if (entry === null || this.helds.has(id) || this.storage.disks[entry.keptIn] === null) return release();
@@ -65,5 +65,19 @@ export class Shelf {
     const views = new Map(entries.map((entry) => [entry.id, viewOf(entry, owner, locked.has(entryLock(entry.id)))]));
     for (const held of this.helds.values()) views.set(held.id, held.view(owner));
     return [...views.values()].sort((a, b) => b.startedAt - a.startedAt);
+  }
+}
+
+/** The entry's lock, once neither a worker has it nor a page that still records. */
+async function whenLeft(id: string): Promise<Release> {
+  for (;;) {
+    const release = await waitForLock(entryLock(id));
+    const page = await tryLock(pageLock(id));
+    if (page !== null) {
+      page();
+      return release;
+    }
+    release();
+    (await waitForLock(pageLock(id)))();
   }
 }

@@ -92,7 +92,7 @@ export class Studio {
     const held = this.shelf.helds.get(begin.id) ?? (await this.hold(begin));
     const number = Math.max(begin.partsBefore, ...held.entry.parts.map((part) => part.number)) + 1;
     const part = newPart(number, begin.mimeType, Date.now());
-    const seams = number === 1 ? [] : [{ at: begin.secondsBefore, part: number, reason: 'went-on' as const, when: Date.now() }];
+    const seams = number === 1 ? [] : [{ at: begin.secondsBefore, part: number, reason: begin.reason, when: Date.now() }];
     const live = await this.write(held, part.number, begin, () =>
       held.change({ parts: [...held.entry.parts, part], seams: [...held.entry.seams, ...seams], stoppedAt: null, problem: null }),
     );

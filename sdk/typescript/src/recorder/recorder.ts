@@ -1,6 +1,7 @@
 /** The recorder: what the person asks for, done with a microphone, a MediaRecorder and the worker. */
 import type { Client, RecorderNews } from '../client';
 import { newId } from '../keeper/ids';
+import { isWorkerEnded } from '../link';
 import type { DeviceChoice, Level, Quality, Recorder, RecorderOptions, RecordingDetails, Seam } from '../types';
 import { Input, stop } from './input';
 import { Meter } from './meter';
@@ -259,10 +260,21 @@ export class MicrophoneRecorder implements Recorder {
 
   private hear(news: RecorderNews): void {
     if (news.news === 'other-tab') return this.dispatch({ kind: 'other-tab', on: news.on });
+    if (news.news === 'restarted') return void this.takeUp();
     if (news.id !== this.now.id) return;
     if (news.news === 'sent') this.dispatch({ kind: 'sent', seconds: news.seconds, bytes: news.bytes });
     else if (news.news === 'room') this.dispatch({ kind: 'room', minutesLeft: news.minutesLeft });
     else void this.alarmed(news.alarm);
+  }
+
+  /** The worker died, and another is there. */
+  private async takeUp(): Promise<void> {
+    const { id } = this.now;
+    if (id === null || !isLive(this.now.state)) return;
+    this.take.workerDied();
+    await this.take.takeUp();
+    this.saveMarks();
+    this.describe(this.details);
   }
 
   /** The recorder gives no data. While the system mutes the track, none can come. */
@@ -301,6 +313,8 @@ export class MicrophoneRecorder implements Recorder {
   }
 
   private fail(error: unknown): void {
+    // What was asked of a worker that died is taken up with the next.
+    if (isWorkerEnded(error)) return;
     this.dispatch({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
   }
 

@@ -1,9 +1,14 @@
 /** The recording under way: its MediaRecorder, its parts, its bytes on their way to the worker. */
-import type { Link } from '../link';
+import { pageLock, type Release, waitForLock } from '../keeper/locks';
+import { isWorkerEnded, type Link } from '../link';
+import type { Unanswered } from '../messages';
 import type { Owner, RecorderSnapshot, RecordingDetails, Seam } from '../types';
 import { Capture } from './capture';
 import { chooseMimeType, isWebKit } from './formats';
 import { isLive, isOver, type RecorderEvent } from './state';
+
+const BEGIN_TRIES_MAX = 20;
+const BEGIN_TRY_MS = 250;
 
 export interface TakeWorld {
   readonly link: Link;
@@ -16,9 +21,14 @@ export class Take {
   private capture: Capture | null = null;
   /** What changes the capture is done one after the other. */
   private last: Promise<unknown> = Promise.resolve();
-  /** Chunks that are not on disk yet. */
-  unwritten = 0;
+  /** Chunks that are not on disk yet, in their order. */
+  private pending: readonly Unanswered[] = [];
+  /** The worker died: chunks are kept here until another one has taken the recording up. */
+  private down = false;
+  private begunWith: { details: RecordingDetails; owner: Owner | null } = { details: {}, owner: null };
   writtenAt = 0;
+  /** Nobody but this page takes the recording in hand. */
+  private page: Release | null = null;
 
   constructor(private readonly world: TakeWorld) {}
 
@@ -27,10 +37,17 @@ export class Take {
     const { link, dispatch } = this.world;
     const { bitsPerSecond, parts, seconds, state } = this.world.now();
     const further = isOver(state);
-    const before = { partsBefore: further ? parts : 0, secondsBefore: further ? seconds : 0 };
-    const begun = await link.call('begin', [{ id, startedAt, mimeType: mimeType(), details, owner, bitsPerSecond, ...before }]);
+    const before = { partsBefore: further ? parts : 0, secondsBefore: further ? seconds : 0, reason: 'went-on' as const };
+    this.begunWith = { details, owner };
+    this.page ??= await waitForLock(pageLock(id));
+    const asked = { id, startedAt, mimeType: mimeType(), details, owner, bitsPerSecond, ...before };
+    const begun = await link.call('begin', [asked]).catch((error: unknown) => {
+      this.leave();
+      throw error;
+    });
     if (begun.kind === 'other-tab') {
       dispatch({ kind: 'other-tab', on: true });
+      this.leave();
       return false;
     }
     try {
@@ -38,7 +55,7 @@ export class Take {
       this.capture.start();
     } catch (error) {
       // What began with nothing in it leaves nothing behind.
-      await link.call('stop', [id]);
+      await link.call('stop', [id]).finally(() => this.leave());
       throw error;
     }
     this.writtenAt = Date.now();
@@ -60,6 +77,11 @@ export class Take {
     this.world.link.call('resume', [id]).catch(this.world.fail);
   }
 
+  /** Chunks that are not on disk yet. */
+  get unwritten(): number {
+    return this.pending.length;
+  }
+
   requestData(): void {
     this.capture?.requestData();
   }
@@ -71,13 +93,16 @@ export class Take {
       await this.capture?.stop();
       this.capture = null;
       letGo();
+      if (this.down) return dispatch({ kind: 'stopped' });
       const kept = await link.call('stop', [id]);
+      this.leave();
       if (kept === null) return dispatch({ kind: 'emptied' });
       dispatch({ kind: 'stopped' });
       dispatch({ kind: 'entry', entry: kept });
     }).catch((error: unknown) => {
       // What was written is on this device all the same; the next page finds it.
       letGo();
+      if (!this.down) this.leave();
       fail(error);
       dispatch({ kind: 'stopped' });
     });
@@ -105,29 +130,94 @@ export class Take {
     }).catch(fail);
   }
 
+  workerDied(): void {
+    this.down = true;
+  }
+
+  /** With another worker: what the old one had not answered goes to its part, and a further part is begun. */
+  async takeUp(): Promise<void> {
+    const { link, now, dispatch, fail } = this.world;
+    await this.inOrder(async () => {
+      const { id } = now();
+      const before = isLive(now().state) ? this.capture : null;
+      if (id === null) return;
+      let tell: () => void = () => undefined;
+      const known = new Promise<void>((resolve) => (tell = resolve));
+      try {
+        const next = before && this.captureOf(before.stream, before.part + 1, known);
+        // First, so that as little as can be is missed.
+        next?.start();
+        if (now().state === 'paused') next?.pause();
+        this.capture = next;
+        await before?.stop();
+        const chunks = this.pending;
+        await link.call('rescue', [{ id, chunks }]);
+        this.pending = this.pending.filter((chunk) => !chunks.includes(chunk));
+        if (next !== null) await this.beginAgain(id, next.part);
+        this.down = false;
+        if (!isLive(now().state)) this.leave();
+        if (next !== null) dispatch({ kind: 'seam', seam: { at: now().seconds, part: next.part, reason: 'worker-ended', when: Date.now() } });
+        if (now().state === 'paused') await link.call('pause', [id]);
+      } finally {
+        tell();
+      }
+    }).catch((error: unknown) => {
+      // Else it died once more, and this is done once more.
+      if (isWorkerEnded(error)) return;
+      this.down = false;
+      if (!isLive(now().state)) this.leave();
+      fail(error);
+    });
+  }
+
+  private leave(): void {
+    this.page?.();
+    this.page = null;
+  }
+
+  /** The lock of the tab that records may be the dead worker's for a moment yet. */
+  private async beginAgain(id: string, part: number): Promise<void> {
+    const { link, now } = this.world;
+    const { bitsPerSecond, seconds, startedAt } = now();
+    const before = { partsBefore: part - 1, secondsBefore: seconds, reason: 'worker-ended' as const };
+    for (let tries = 0; tries < BEGIN_TRIES_MAX; tries += 1) {
+      const asked = { id, startedAt: startedAt ?? Date.now(), mimeType: mimeType(), bitsPerSecond, ...this.begunWith, ...before };
+      if ((await link.call('begin', [asked])).kind === 'begun') return;
+      await new Promise((resolve) => setTimeout(resolve, BEGIN_TRY_MS));
+    }
+    throw new Error('Another tab has begun to record. What was recorded here is kept.');
+  }
+
   /** Chunks wait until the worker knows of their part. */
   private captureOf(stream: MediaStream, part: number, known: Promise<unknown>): Capture {
+    let at = 0;
     return new Capture(stream, part, mimeType(), this.world.now().bitsPerSecond, {
       onChunk: async (bytes, made) => {
-        this.unwritten += 1;
+        const chunk = { part, at, bytes, mimeType: made };
+        at += bytes.byteLength;
+        this.pending = [...this.pending, chunk];
         await known;
-        await this.write(part, bytes, made);
-        this.unwritten -= 1;
+        await this.write(chunk);
       },
       onError: () => void this.nextPart('recorder-error', stream),
     });
   }
 
-  private async write(part: number, bytes: ArrayBuffer, made: string): Promise<void> {
+  private async write(chunk: Unanswered): Promise<void> {
     const { link, now, dispatch, fail } = this.world;
+    if (this.down || !this.pending.includes(chunk)) return;
+    const { part, bytes, mimeType: made } = chunk;
     try {
       const { gap, ...written } = await link.call('chunk', [{ id: now().id ?? '', part, bytes, mimeType: made }]);
       this.writtenAt = Date.now();
       dispatch({ kind: 'written', ...written, mimeType: made });
       if (gap !== null) dispatch({ kind: 'gap', gap });
     } catch (error) {
+      // Kept, for the next worker.
+      if (isWorkerEnded(error)) return;
       fail(error);
     }
+    this.pending = this.pending.filter((one) => one !== chunk);
   }
 
   private inOrder<T>(work: () => T | Promise<T>): Promise<T> {

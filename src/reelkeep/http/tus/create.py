@@ -41,7 +41,8 @@ async def create(request: Request) -> Response:
             raise Invalid("Uploads are not put together here; set parallelUploads to 1.")
         length = fields.length(request.headers)
         checksum = fields.checksum(request.headers.get("upload-checksum"))
-        told = fields.described_by(fields.metadata(request.headers.get("upload-metadata")))
+        metadata = request.headers.get("upload-metadata")
+        told = fields.described_by(fields.metadata(metadata))
         upload = await open_growing(
             runtime,
             known.organization_id,
@@ -49,6 +50,7 @@ async def create(request: Request) -> Response:
             new_recording(described(told, None)),
             UploadMethod.TUS,
             length=length,
+            tus_metadata=metadata,
         )
     except ReelkeepError as error:
         return refusal_of_creation(error)

@@ -1,14 +1,17 @@
 """The routes of tus."""
 
+from uuid import UUID
+
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from structlog.contextvars import bind_contextvars
 
-from reelkeep.errors import ErrorCode, Forbidden, Invalid, ReelkeepError
+from reelkeep.accounts.permissions import Permission
+from reelkeep.errors import ErrorCode, Forbidden, Invalid, ReelkeepError, Unauthenticated
 from reelkeep.http.errors import answer
-from reelkeep.http.identity import runtime_of
+from reelkeep.http.identity import caller, runtime_of
 from reelkeep.http.tus import fields
 from reelkeep.http.tus.create import PATH, create
 from reelkeep.http.tus.exchange import Spoken
@@ -73,6 +76,9 @@ async def _head(request: Request) -> Response:
         organization_id, upload_id = read_address(runtime, request.path_params["address"])
         bind_contextvars(organization_id=str(organization_id), upload_id=str(upload_id))
         progress = await look(runtime, organization_id, upload_id)
+        told = {}
+        if progress.tus_metadata and await _may_read(request, organization_id):
+            told = {"Upload-Metadata": progress.tus_metadata}
     except ReelkeepError as error:
         return refusal_of_look(error)
     except Exception as error:  # any 5xx would have clients begin at zero
@@ -81,7 +87,16 @@ async def _head(request: Request) -> Response:
     length = {"Upload-Defer-Length": "1"}
     if progress.length is not None:
         length = {"Upload-Length": str(progress.length)}
-    return Response(status_code=200, headers={**_standing(progress), **length})
+    return Response(status_code=200, headers={**_standing(progress), **length, **told})
+
+
+async def _may_read(request: Request, organization_id: UUID) -> bool:
+    """Whether names and titles are nothing new to whoever asks: the address alone says nothing of that."""
+    try:
+        known = await caller(request)
+    except (Unauthenticated, Forbidden):
+        return False
+    return known.organization_id == organization_id and known.may(Permission("recordings.read"))
 
 
 async def _patch(request: Request) -> Response:

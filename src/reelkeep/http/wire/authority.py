@@ -67,7 +67,13 @@ def check_may(access: WireAccess, store: str, key: str | None, *, changes: bool)
         raise S3Refusal("AccessDenied", "This access key belongs to another store; make one for this store.")
     if changes and access.read_only:
         raise S3Refusal("AccessDenied", "This access key is read-only: it may read and list, nothing else.")
-    if changes and key is not None and key.startswith((SEALED, BACKUPS)):
+    if changes and key is not None:
+        check_not_sealed(key)
+
+
+def check_not_sealed(key: str) -> None:
+    """Refuse a change to sealed bytes."""
+    if key.startswith((SEALED, BACKUPS)):
         raise S3Refusal(
             "AccessDenied",
             f"What lies under {SEALED} and {BACKUPS} is sealed: nobody can overwrite or delete it here. "

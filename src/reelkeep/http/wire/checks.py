@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import zlib
 from collections.abc import Iterable
 
 from reelkeep.http.wire.exchange import Exchange
@@ -27,6 +28,8 @@ _HARMLESS = {
 }
 #: What some tools always say, and what is so in any case.
 _TRUE_ANYWAY = {"x-amz-acl": "private", "x-amz-storage-class": "STANDARD"}
+#: Any name that begins so (`metadata.py`).
+METADATA = "x-amz-meta-"
 CHECKSUMS = frozenset({"x-amz-checksum-algorithm", "x-amz-checksum-crc32", "x-amz-checksum-sha256"})
 _UNSIGNED = {"", "UNSIGNED-PAYLOAD"}
 _CHUNKED = (
@@ -41,6 +44,7 @@ def refuse_unspoken(exchange: Exchange, spoken: frozenset[str]) -> None:
     """Refuse what would change the meaning of a request and is not spoken here, rather than ignore it."""
     names = {name.lower() for name, _ in exchange.query}
     names |= {name for name in exchange.headers if name.startswith("x-amz-")}
+    names = {METADATA if name.startswith(METADATA) else name for name in names}
     names -= {name for name, value in _TRUE_ANYWAY.items() if exchange.headers.get(name) == value}
     if "aws-chunked" in exchange.headers.get("content-encoding", ""):
         names.add("content-encoding")
@@ -159,6 +163,8 @@ async def read_document(exchange: Exchange, bytes_max: int) -> bytes:
         )
     if expected.md5 not in (None, md5):
         raise S3Refusal("BadDigest", "The Content-MD5 you specified did not match what we received.")
+    if expected.crc32 not in (None, f"{zlib.crc32(body):08x}"):
+        raise S3Refusal("BadDigest", "The CRC32 you specified did not match what we received.")
     return body
 
 

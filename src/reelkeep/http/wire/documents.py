@@ -1,7 +1,8 @@
-"""The XML that S3 speaks: answers are written here, and the one kind of request that carries XML is read."""
+"""The XML that S3 speaks: answers are written here, and the two kinds of requests that carry XML are read."""
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import NoReturn
@@ -10,6 +11,8 @@ from xml.sax.saxutils import escape
 from reelkeep.stores.refusals import S3Refusal
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+#: How many parts and keys one document may name.
+PARTS_MAX, DELETED_MAX = 10_000, 1000
 #: A name with its text, or with the elements inside it. What is None is left out.
 Element = tuple[str, "str | int | bool | list[Element] | None"]
 
@@ -29,17 +32,26 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
 
 
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """An object that is to be deleted."""
+
+    key: str
+    #: Names of what its deletion is bound to.
+    conditions: tuple[str, ...] = ()
+
+
 def read_parts(body: bytes) -> list[tuple[int, str]]:
     """The parts that a CompleteMultipartUpload names; their etags without quotes."""
+    root = _read(body, "CompleteMultipartUpload")
     try:
-        root = ET.fromstring(body, ET.XMLParser(target=_NoDoctype()))  # noqa: S314 - no entities without one
         parts = [
             (int(part.findtext("{*}PartNumber", "")), part.findtext("{*}ETag", "").strip().strip('"'))
             for part in root.iterfind("{*}Part")
         ]
-    except (ET.ParseError, ValueError) as error:
+    except ValueError as error:
         raise _malformed() from error
-    if root.tag.rpartition("}")[2] != "CompleteMultipartUpload" or not parts or len(parts) > 10_000:
+    if not parts or len(parts) > PARTS_MAX:
         raise _malformed()
     if any(before >= after for (before, _), (after, _) in pairwise(parts)):
         raise S3Refusal(
@@ -48,6 +60,32 @@ def read_parts(body: bytes) -> list[tuple[int, str]]:
             "part number.",
         )
     return parts
+
+
+def read_deletions(body: bytes) -> tuple[list[Unwanted], bool]:
+    """What a Delete names, and whether it is to be told of refusals alone."""
+    root = _read(body, "Delete")
+    unwanted = [
+        Unwanted(one.findtext("{*}Key", ""), tuple(_name(each) for each in one if _name(each) != "Key"))
+        for one in root.iterfind("{*}Object")
+    ]
+    if not unwanted or len(unwanted) > DELETED_MAX or not all(one.key for one in unwanted):
+        raise _malformed()
+    return unwanted, root.findtext("{*}Quiet", "").strip().lower() == "true"
+
+
+def _read(body: bytes, name: str) -> ET.Element:
+    try:
+        root = ET.fromstring(body, ET.XMLParser(target=_NoDoctype()))  # noqa: S314 - no entities without one
+    except (ET.ParseError, ValueError) as error:
+        raise _malformed() from error
+    if _name(root) != name:
+        raise _malformed()
+    return root
+
+
+def _name(element: ET.Element) -> str:
+    return element.tag.rpartition("}")[2]
 
 
 class _NoDoctype(ET.TreeBuilder):

@@ -2,10 +2,12 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from reelkeep.http.wire.checks import number_of
+from reelkeep.http.wire.checks import number_of, read_document
 from reelkeep.http.wire.documents import Element, document, moment
 from reelkeep.http.wire.exchange import Exchange
 from reelkeep.http.wire.request import WireRequest
@@ -15,7 +17,38 @@ from reelkeep.stores.protocol import ObjectFacts
 from reelkeep.stores.refusals import S3Refusal
 
 PAGE_MAX = 1000
+_CONFIGURATION_BYTES_MAX = 64 * 1024
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
+_OWNER: list[Element] = [("ID", "reelkeep"), ("DisplayName", "reelkeep")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A part of a listing: facts of objects, and common prefixes as texts."""
+
+    entries: list[ObjectFacts | str]
+    #: There is more.
+    truncated: bool
+    within: Within
+    encoding: str | None
+    entries_max: int
+
+    def told(self, bucket: str, of_each: Sequence[Element] = ()) -> list[Element]:
+        """What both versions of a listing say; `of_each` is said of every object."""
+        return [
+            ("Name", bucket),
+            ("Prefix", _told(self.within.prefix, self.encoding)),
+            ("Delimiter", _told(self.within.delimiter, self.encoding) or None),
+            ("EncodingType", self.encoding),
+            ("MaxKeys", self.entries_max),
+            ("IsTruncated", self.truncated),
+            *(self._entry(entry, of_each) for entry in self.entries),
+        ]
+
+    def _entry(self, entry: ObjectFacts | str, of_each: Sequence[Element]) -> Element:
+        if isinstance(entry, str):
+            return ("CommonPrefixes", [("Prefix", _told(entry, self.encoding))])
+        return ("Contents", [*_contents(entry), *of_each])
 
 
 async def list_objects(request: WireRequest) -> None:
@@ -23,34 +56,47 @@ async def list_objects(request: WireRequest) -> None:
     exchange, asked = request.exchange, request.asked
     if asked("list-type") != "2":
         raise S3Refusal("InvalidArgument", "list-type must be 2.", ArgumentName="list-type")
-    encoding = asked("encoding-type")
-    if encoding not in (None, "url"):
-        raise S3Refusal("InvalidArgument", "Invalid Encoding Method specified in Request")
-    token, prefix, delimiter = asked("continuation-token"), asked("prefix") or "", asked("delimiter") or ""
-    after = _read_token(token) if token is not None else asked("start-after") or ""
-    most = number_of(exchange, "max-keys", PAGE_MAX, PAGE_MAX)
-    found = await request.store.page_of(Within(prefix, after, delimiter), most + 1) if most else []
-    page = found[:most]
+    token = asked("continuation-token")
+    page = await _page(request, _read_token(token) if token is not None else asked("start-after") or "")
     told: list[Element] = [
-        ("Name", exchange.bucket),
-        ("Prefix", _told(prefix, encoding)),
-        ("Delimiter", _told(delimiter, encoding) or None),
-        ("StartAfter", _told(asked("start-after") or "", encoding) or None),
-        ("EncodingType", encoding),
-        ("MaxKeys", most),
-        ("KeyCount", len(page)),
-        ("IsTruncated", len(found) > len(page)),
+        ("StartAfter", _told(asked("start-after") or "", page.encoding) or None),
+        ("KeyCount", len(page.entries)),
         ("ContinuationToken", token),
-        ("NextContinuationToken", _token(page[-1]) if len(found) > len(page) else None),
-        *(("Contents", _contents(facts)) for facts in page if isinstance(facts, ObjectFacts)),
-        *(("CommonPrefixes", _prefix(text, encoding)) for text in page if isinstance(text, str)),
+        ("NextContinuationToken", _token(page.entries[-1]) if page.truncated else None),
     ]
-    await exchange.answer_xml(document("ListBucketResult", told))
+    await exchange.answer_xml(document("ListBucketResult", [*told, *page.told(exchange.bucket)]))
+
+
+async def list_objects_v1(request: WireRequest) -> None:
+    """ListObjects, the first version; some tools know no other."""
+    exchange, marker = request.exchange, request.asked("marker") or ""
+    delimiter = request.asked("delimiter")
+    # A page that ended in a common prefix is followed by what comes after all that it stands for.
+    past = marker + PAST if delimiter and marker.endswith(delimiter) else marker
+    page = await _page(request, past)
+    last = _name_of(page.entries[-1]) if page.truncated else None
+    told: list[Element] = [
+        ("Marker", _told(marker, page.encoding)),
+        ("NextMarker", _told(last, page.encoding) if last and delimiter else None),
+    ]
+    owned = page.told(exchange.bucket, [("Owner", _OWNER)])
+    await exchange.answer_xml(document("ListBucketResult", [*told, *owned]))
 
 
 async def tell_location(request: WireRequest) -> None:
     """GetBucketLocation: for the wire's region S3 says nothing."""
     await request.exchange.answer_xml(document("LocationConstraint", []))
+
+
+async def tell_versioning(request: WireRequest) -> None:
+    """GetBucketVersioning: a bucket that never kept versions says nothing."""
+    await request.exchange.answer_xml(document("VersioningConfiguration", []))
+
+
+async def keep_bucket(request: WireRequest) -> None:
+    """CreateBucket of a store that is there: as in S3's first region, its owner is told that it is so."""
+    await read_document(request.exchange, _CONFIGURATION_BYTES_MAX)
+    await request.exchange.answer(200, {"location": f"/{request.exchange.bucket}"})
 
 
 async def head_bucket(request: WireRequest) -> None:
@@ -64,8 +110,18 @@ async def list_buckets(exchange: Exchange, buckets: list[str]) -> None:
     entries: list[Element] = [
         ("Bucket", [("Name", bucket), ("CreationDate", moment(_UNKNOWN))]) for bucket in sorted(buckets)
     ]
-    owner: list[Element] = [("ID", "reelkeep"), ("DisplayName", "reelkeep")]
-    await exchange.answer_xml(document("ListAllMyBucketsResult", [("Owner", owner), ("Buckets", entries)]))
+    await exchange.answer_xml(document("ListAllMyBucketsResult", [("Owner", _OWNER), ("Buckets", entries)]))
+
+
+async def _page(request: WireRequest, after: str) -> "_Page":
+    asked = request.asked
+    encoding, prefix, delimiter = asked("encoding-type"), asked("prefix") or "", asked("delimiter") or ""
+    if encoding not in (None, "url"):
+        raise S3Refusal("InvalidArgument", "Invalid Encoding Method specified in Request")
+    within = Within(prefix, after, delimiter)
+    most = number_of(request.exchange, "max-keys", PAGE_MAX, PAGE_MAX)
+    found = await request.store.page_of(within, most + 1) if most else []
+    return _Page(found[:most], len(found) > most, within, encoding, most)
 
 
 def _token(last: ObjectFacts | str) -> str:
@@ -91,8 +147,8 @@ def _contents(facts: ObjectFacts) -> list[Element]:
     ]
 
 
-def _prefix(text: str, encoding: str | None) -> list[Element]:
-    return [("Prefix", _told(text, encoding))]
+def _name_of(entry: ObjectFacts | str) -> str:
+    return entry if isinstance(entry, str) else entry.key
 
 
 def _told(text: str, encoding: str | None) -> str:

@@ -3,9 +3,17 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from reelkeep.http.wire.checks import CHECKSUMS
+from reelkeep.http.wire.checks import CHECKSUMS, METADATA
+from reelkeep.http.wire.deleting import delete_object, delete_objects
 from reelkeep.http.wire.exchange import Exchange
-from reelkeep.http.wire.listing import head_bucket, list_objects, tell_location
+from reelkeep.http.wire.listing import (
+    head_bucket,
+    keep_bucket,
+    list_objects,
+    list_objects_v1,
+    tell_location,
+    tell_versioning,
+)
 from reelkeep.http.wire.parts import (
     abort_upload,
     complete_upload,
@@ -16,16 +24,16 @@ from reelkeep.http.wire.parts import (
 )
 from reelkeep.http.wire.reading import OVERRIDES, get_object
 from reelkeep.http.wire.request import WireRequest
-from reelkeep.http.wire.writing import copy_object, delete_object, put_object
+from reelkeep.http.wire.writing import copy_object, put_object
 from reelkeep.stores.refusals import S3Refusal
 from reelkeep.stores.traffic import ActionClass
 
 OBJECT, BUCKET = "object", "bucket"
 COPY_SOURCE = "x-amz-copy-source"
 #: What in a query, or among the headers, makes a request another operation.
-MARKS = ("uploadId", "uploads", "list-type", "location")
+MARKS = ("uploadId", "uploads", "list-type", "location", "versioning", "delete")
 #: The methods of each resource, signed or not; the POST of a form to the bucket is apart.
-METHODS = {OBJECT: ("GET", "HEAD", "PUT", "POST", "DELETE"), BUCKET: ("GET", "HEAD", "POST")}
+METHODS = {OBJECT: ("GET", "HEAD", "PUT", "POST", "DELETE"), BUCKET: ("GET", "HEAD", "PUT", "POST")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,31 +48,34 @@ class Operation:
 
 
 _LISTING = frozenset({"encoding-type", "prefix"})
+_OBJECTS = _LISTING | {"delimiter", "max-keys"}
 _READING = OVERRIDES | {"x-amz-checksum-mode"}
 _PART = frozenset({"uploadid"})
 
 OPERATIONS = {
     ("GET", OBJECT, ""): Operation(get_object, spoken=_READING),
     ("HEAD", OBJECT, ""): Operation(get_object, spoken=_READING),
-    ("PUT", OBJECT, ""): Operation(put_object, changes=True, spoken=CHECKSUMS),
+    ("PUT", OBJECT, ""): Operation(put_object, changes=True, spoken=CHECKSUMS | {METADATA}),
     ("PUT", OBJECT, COPY_SOURCE): Operation(
-        copy_object, changes=True, spoken=frozenset({COPY_SOURCE, "x-amz-metadata-directive"})
+        copy_object, changes=True, spoken=frozenset({COPY_SOURCE, METADATA, "x-amz-metadata-directive"})
     ),
     ("DELETE", OBJECT, ""): Operation(delete_object, changes=True),
     ("POST", OBJECT, "uploads"): Operation(
-        create_upload, changes=True, spoken=frozenset({"uploads", "x-amz-checksum-algorithm"})
+        create_upload, changes=True, spoken=frozenset({METADATA, "uploads", "x-amz-checksum-algorithm"})
     ),
     ("PUT", OBJECT, "uploadId"): Operation(put_part, changes=True, spoken=_PART | CHECKSUMS | {"partnumber"}),
     ("GET", OBJECT, "uploadId"): Operation(list_parts, spoken=_PART | {"max-parts", "part-number-marker"}),
     ("POST", OBJECT, "uploadId"): Operation(complete_upload, changes=True, spoken=_PART),
     ("DELETE", OBJECT, "uploadId"): Operation(abort_upload, changes=True, spoken=_PART),
     ("HEAD", BUCKET, ""): Operation(head_bucket),
+    ("PUT", BUCKET, ""): Operation(keep_bucket, changes=True),
+    ("GET", BUCKET, "versioning"): Operation(tell_versioning, spoken=frozenset({"versioning"})),
     ("GET", BUCKET, "location"): Operation(tell_location, spoken=frozenset({"location"})),
+    ("GET", BUCKET, ""): Operation(list_objects_v1, spoken=_OBJECTS | {"marker"}),
     ("GET", BUCKET, "list-type"): Operation(
-        list_objects,
-        spoken=_LISTING
-        | {"list-type", "delimiter", "continuation-token", "start-after", "max-keys", "fetch-owner"},
+        list_objects, spoken=_OBJECTS | {"list-type", "continuation-token", "start-after", "fetch-owner"}
     ),
+    ("POST", BUCKET, "delete"): Operation(delete_objects, changes=True, spoken=CHECKSUMS | {"delete"}),
     ("GET", BUCKET, "uploads"): Operation(
         list_uploads,
         spoken=_LISTING | {"uploads", "key-marker", "upload-id-marker", "max-uploads"},
@@ -73,11 +84,8 @@ OPERATIONS = {
 
 
 async def _answer_unknown(request: WireRequest) -> None:
-    exchange = request.exchange
-    hint = " Ask for list-type=2." if exchange.key is None and exchange.method == "GET" else ""
-    raise S3Refusal(
-        "NotImplemented", f"This {exchange.method} implies functionality that is not implemented.{hint}"
-    )
+    method = request.exchange.method
+    raise S3Refusal("NotImplemented", f"This {method} implies functionality that is not implemented.")
 
 
 UNKNOWN = Operation(_answer_unknown, changes=True)
@@ -107,6 +115,8 @@ def class_of(exchange: Exchange) -> ActionClass | None:
             return ActionClass.LIST
         case "GET" | "HEAD":
             return ActionClass.READ
+        case "POST" if exchange.key is None and any(name == "delete" for name, _ in exchange.query):
+            return ActionClass.DELETE
         case "DELETE":
             return ActionClass.DELETE
         case "PUT" | "POST":

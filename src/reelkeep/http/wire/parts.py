@@ -11,6 +11,7 @@ from reelkeep.http.wire.checks import (
     read_document,
 )
 from reelkeep.http.wire.documents import Element, document, moment, read_parts
+from reelkeep.http.wire.metadata import metadata_of
 from reelkeep.http.wire.request import WireRequest
 from reelkeep.stores.protocol import PART_NUMBER_MAX, PartFacts, PartsUpload
 from reelkeep.stores.refusals import S3Refusal
@@ -26,7 +27,9 @@ async def create_upload(request: WireRequest) -> None:
     """CreateMultipartUpload."""
     exchange, key = request.exchange, request.key
     content_type = exchange.headers.get("content-type")
-    upload_id = await request.store.create_parts(key, content_type=content_type)
+    upload_id = await request.store.create_parts(
+        key, content_type=content_type, metadata=metadata_of(exchange)
+    )
     told: list[Element] = [("Bucket", exchange.bucket), ("Key", key), ("UploadId", upload_id)]
     await exchange.answer_xml(document("InitiateMultipartUploadResult", told))
 

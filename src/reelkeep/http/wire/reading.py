@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 
 from reelkeep.http.wire.exchange import Exchange, send_pieces
+from reelkeep.http.wire.metadata import headers_of
 from reelkeep.http.wire.request import Acceleration, WireRequest
+from reelkeep.stores.metadata import others_in
 from reelkeep.stores.protocol import ObjectFacts
 from reelkeep.stores.refusals import S3Refusal
 
@@ -61,9 +63,12 @@ def _may_be_handed_on(exchange: Exchange) -> bool:
 
 
 async def _hand_on(request: WireRequest, acceleration: Acceleration) -> bool:
-    """Let the server in front send the file, ranges included; False where it cannot reach it."""
+    """Let the server in front send the file, ranges included; False where it cannot.
+
+    It may not reach the file, and it drops headers that it does not know.
+    """
     facts, path = await request.store.file_of(request.key)
-    if not acceleration.reaches(path):
+    if not acceleration.reaches(path) or others_in(facts.metadata):
         return False
     # One that cannot be met is refused in S3's words.
     start, end = _range(request.exchange, facts) or (0, facts.size_bytes)
@@ -79,6 +84,7 @@ def _headers(exchange: Exchange, facts: ObjectFacts) -> dict[str, str]:
         "etag": f'"{facts.etag}"',
         "last-modified": format_datetime(facts.modified_at.astimezone(UTC), usegmt=True),
         "accept-ranges": "bytes",
+        **headers_of(facts),
     }
     for name, value in exchange.query:
         if name in _HEADERS_OF:

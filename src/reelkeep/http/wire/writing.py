@@ -1,12 +1,13 @@
-"""Writes, copies and deletes objects: PUT and DELETE, and POST of a form with its policy."""
+"""Writes and copies objects: PUT, and POST of a form with its policy."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from reelkeep.errors import ObjectNotFound
 from reelkeep.http.wire.checks import (
+    METADATA,
     content_length,
     echoed,
     expected_of_body,
@@ -18,6 +19,7 @@ from reelkeep.http.wire.checks import (
 from reelkeep.http.wire.documents import Element, document, moment, xml
 from reelkeep.http.wire.exchange import Exchange
 from reelkeep.http.wire.forms import PostForm
+from reelkeep.http.wire.metadata import metadata_of, read_metadata
 from reelkeep.http.wire.request import WireRequest
 from reelkeep.stores.conditions import ALWAYS
 from reelkeep.stores.keys import check_key
@@ -66,7 +68,11 @@ async def put_object(request: WireRequest) -> None:
         condition.check(await _present(request))  # before its body is sent; and once more at the end
     content_type = exchange.headers.get("content-type")
     async with request.store.writer(
-        request.key, content_type=content_type, expected=expected, only_if=condition
+        request.key,
+        content_type=content_type,
+        expected=expected,
+        only_if=condition,
+        metadata=metadata_of(exchange),
     ) as writer:
         async with aclosing(exchange.body()) as body:
             async for chunk in body:
@@ -76,24 +82,27 @@ async def put_object(request: WireRequest) -> None:
 
 
 async def copy_object(request: WireRequest) -> None:
-    """CopyObject inside one bucket: the copy has the source's type and bytes."""
+    """CopyObject inside one bucket; type and metadata are the source's, or with REPLACE the request's."""
     exchange = request.exchange
     refuse_names(name for name in ("if-match", "if-none-match") if name in exchange.headers)
-    if exchange.headers.get("x-amz-metadata-directive", "COPY") != "COPY":
-        refuse_names(["x-amz-metadata-directive"])
+    tell = _telling(exchange)
     bucket, _, source = unquote(exchange.headers["x-amz-copy-source"]).removeprefix("/").partition("/")
     if bucket != exchange.bucket or "?" in source:
         raise S3Refusal("NotImplemented", "Only copies inside one bucket, and of no older version, are made.")
-    facts = await request.store.copy(check_key(source), request.key)
+    facts = await request.store.copy_told(check_key(source), request.key, tell)
     told: list[Element] = [("LastModified", moment(facts.modified_at)), ("ETag", f'"{facts.etag}"')]
     await exchange.answer_xml(document("CopyObjectResult", told))
 
 
-async def delete_object(request: WireRequest) -> None:
-    """DeleteObject; nothing happens where there is none."""
-    refuse_names(name for name in ("if-match",) if name in request.exchange.headers)
-    await request.store.delete(request.key)
-    await request.exchange.answer(204)
+def _telling(exchange: Exchange) -> Callable[[ObjectFacts], ObjectFacts]:
+    """What a copy says of itself, made of what its source says."""
+    directive = exchange.headers.get("x-amz-metadata-directive", "COPY")
+    if directive == "COPY":
+        return lambda facts: facts
+    if directive != "REPLACE":
+        raise S3Refusal("InvalidArgument", "Unknown metadata directive.", ArgumentValue=directive)
+    metadata, content_type = metadata_of(exchange), exchange.headers.get("content-type")
+    return lambda facts: replace(facts, metadata=metadata, content_type=content_type)
 
 
 async def _present(request: WireRequest) -> ObjectFacts | None:
@@ -122,7 +131,9 @@ def check_form(
     """Hold a form against its signed policy, before a byte of its file is taken: its key and limits."""
     fields = {**form.fields, "bucket": bucket}
     policy.check_fields(fields)
-    refuse_names(sorted(name for name in fields.keys() - _FORM_FIELDS if not name.startswith("x-ignore-")))
+    refuse_names(
+        sorted(name for name in fields.keys() - _FORM_FIELDS if not name.startswith(("x-ignore-", METADATA)))
+    )
     limits = FormLimits(
         policy.size_bytes_min,
         PUT_BYTES_MAX if policy.size_bytes_max is None else min(policy.size_bytes_max, PUT_BYTES_MAX),
@@ -134,9 +145,10 @@ def check_form(
 
 @asynccontextmanager
 async def form_writer(store: LocalStore, form: PostForm, key: str) -> AsyncIterator[LocalWriter[ObjectFacts]]:
-    """A writer for a form's file, with the type and digests that its fields declare."""
+    """A writer for a form's file, with the type, digests and metadata that its fields declare."""
     content_type, expected = form.fields.get("content-type"), expected_of_form(form.fields)
-    async with store.writer(key, content_type=content_type, expected=expected) as writer:
+    metadata = read_metadata(form.fields.items())
+    async with store.writer(key, content_type=content_type, expected=expected, metadata=metadata) as writer:
         yield writer
 
 
