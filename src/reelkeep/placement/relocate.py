@@ -83,8 +83,8 @@ async def _check_somewhere_to_go(runtime: Runtime, source: str, target: str | No
     )
     if not every or alone:
         raise Invalid(
-            f"The rules want some blobs only in {source!r}; name a target with --to, or write rules that "
-            "want them elsewhere too.",
+            f"The rules want something only in {source!r}: name a store that takes its place, or write rules "
+            "that want it elsewhere too.",
             ErrorCode.RELOCATION_INVALID,
             store=source,
         )

@@ -1861,6 +1861,12 @@ export interface components {
              */
             client_encrypted: boolean;
             /**
+             * Media Kept
+             * @description False: it was analysed while storage was disabled, and its sound is not kept.
+             * @default true
+             */
+            media_kept: boolean;
+            /**
              * Duplicate Of
              * @description An older recording with the same bytes; nothing is dropped.
              */
@@ -1933,12 +1939,6 @@ export interface components {
              * @description A retention rule has removed the original; what was made of it before is there.
              */
             original_removed: boolean;
-            /**
-             * Media Kept
-             * @description False: it was analysed while storage was disabled, and its sound is not kept.
-             * @default true
-             */
-            media_kept: boolean;
             /** @description Whether what is played can be read: `archived` has to be asked for (restore-media) and takes hours, `restoring` was asked for, `missing` no store has. Null: nothing was uploaded yet. */
             media_state: components["schemas"]["MediaState"] | null;
             /** @description The same of the original. */
@@ -2023,6 +2023,12 @@ export interface components {
              * @description The client encrypted it: it is kept as it came, with no playback and no words.
              */
             client_encrypted: boolean;
+            /**
+             * Media Kept
+             * @description False: it was analysed while storage was disabled, and its sound is not kept.
+             * @default true
+             */
+            media_kept: boolean;
             /**
              * Duplicate Of
              * @description An older recording with the same bytes; nothing is dropped.
