@@ -29,7 +29,7 @@ def check(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Compare stores with what is known of them, both ways: copies without bytes, bytes without copies.
+    """Compare what lies in stores with what the database knows: lost copies, and files nothing tells of.
 
     Ends with 1 when something is wrong and was not repaired. Workers read every copy by themselves too;
     the last lines say how far they are.

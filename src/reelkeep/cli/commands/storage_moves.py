@@ -29,7 +29,7 @@ LOOK_SECONDS = 1.0
 
 From = Annotated[str, typer.Option("--from", metavar="STORE", help="The store to leave.")]
 To = Annotated[str, typer.Option("--to", metavar="STORE", help="The store that takes its place.")]
-Pause = Annotated[bool, typer.Option("--pause", help="Stop asking for more; --resume goes on.")]
+Pause = Annotated[bool, typer.Option("--pause", help="Pause the move; what has begun is finished.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a move that was paused.")]
 Cancel = Annotated[bool, typer.Option("--cancel", help="Forget the move; copies stay where they are by now.")]
 DryRun = Annotated[
@@ -77,7 +77,7 @@ def drain(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Empty a store before it is removed: its copies go as soon as the rules' other places have theirs.
+    """Empty a store before it is taken out: each copy goes once the other stores of its rule have theirs.
 
     \b
     Example:
