@@ -13,6 +13,8 @@ from reelkeep.blobs.models import Copy, CopyState, StoreRow
 from reelkeep.blobs.store_usage import holdings_of_all, month_of, prices_of
 from reelkeep.blobs.traffic import keep_traffic
 from reelkeep.errors import ErrorCode, ReelkeepError
+from reelkeep.events.models import Event
+from reelkeep.placement.copies import mark_bad
 from reelkeep.placement.models import Relocation
 from reelkeep.runtime import Runtime
 from reelkeep.stores.traffic import ActionClass, Counted, traffic_of
@@ -32,6 +34,7 @@ storage = 1000000.0   # a GB is kept for a month: these recordings are small
 write = 5
 """
 USAGE = "/api/v1/storage/usage"
+PREVIEW = "/api/v1/storage/moves/preview"
 
 
 @pytest.fixture
@@ -99,12 +102,14 @@ async def test_copies_that_are_not_as_they_should_be_are_counted_by_store(runtim
         await upload(runtime, owner)
     async with client_of(runtime, person) as client:
         fine = (await client.get("/api/v1/storage/copies")).json()
+        assert fine.pop("found_bad")["copies"] == 0
         assert fine == {
             "unsettled": [],
             "all_counted": True,
             "verified_last": None,
             "verified_longest_ago": None,
             "has_unverified": True,
+            "reading_days": runtime.settings.scrub_days,
             "moves": [],
         }
         async with runtime.database.work(person.organization_id) as session:
@@ -120,6 +125,7 @@ async def test_copies_that_are_not_as_they_should_be_are_counted_by_store(runtim
             await session.flush()
             session.add(Relocation(source="local", target="s3-eu"))
         told = (await client.get("/api/v1/storage/copies")).json()
+    told.pop("found_bad")
     assert told == {
         "unsettled": [
             {"store": "local", "state": "damaged", "copies": 1},
@@ -129,8 +135,31 @@ async def test_copies_that_are_not_as_they_should_be_are_counted_by_store(runtim
         "verified_last": "2026-11-03T00:00:00Z",
         "verified_longest_ago": "2026-11-01T00:00:00Z",
         "has_unverified": False,
+        "reading_days": runtime.settings.scrub_days,
         "moves": [{"source": "local", "target": "s3-eu", "state": "running"}],
     }
+
+
+async def test_what_reading_found_bad_is_told_after_it_was_made_good(runtime: Runtime) -> None:
+    person, other = await add_person(runtime), await add_person(runtime)
+    for owner in (person, person, other):
+        await upload(runtime, owner)
+    async with runtime.database.work(person.organization_id) as session:
+        copies = list(await session.scalars(select(Copy).order_by(Copy.id)))
+    await mark_bad(runtime, copies[0], CopyState.DAMAGED)
+    await mark_bad(runtime, copies[1], CopyState.MISSING)
+    async with runtime.database.work(person.organization_id) as session:
+        await session.execute(update(Copy).values(state=CopyState.PRESENT))
+        long_ago = Event(organization_id=person.organization_id, kind="copy.damaged")
+        long_ago.at = datetime(2020, 1, 1, tzinfo=UTC)
+        session.add(long_ago)
+    async with client_of(runtime, person) as client:
+        told = (await client.get("/api/v1/storage/copies")).json()
+    assert told["unsettled"] == []
+    assert told["found_bad"]["copies"] == 2
+    assert told["found_bad"]["last_at"] > told["found_bad"]["since"]
+    async with client_of(runtime, other) as client:
+        assert (await client.get("/api/v1/storage/copies")).json()["found_bad"]["copies"] == 0
 
 
 async def test_only_administrators_are_told(runtime: Runtime) -> None:
@@ -138,7 +167,8 @@ async def test_only_administrators_are_told(runtime: Runtime) -> None:
     for role in (Role.MANAGER, Role.MEMBER, Role.VIEWER):
         person = await add_person(runtime, administrator.organization_id, role)
         async with client_of(runtime, person) as client:
-            for answer in (await client.get(USAGE), await client.get("/api/v1/storage/copies")):
+            for path in (USAGE, "/api/v1/storage/copies", f"{PREVIEW}?source=local"):
+                answer = await client.get(path)
                 assert (answer.status_code, answer.json()["error_code"]) == (403, "FORBIDDEN")
     async with client_of(runtime) as client:
         assert (await client.get(USAGE)).status_code == 401

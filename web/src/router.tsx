@@ -6,16 +6,18 @@ import {
   lazyRouteComponent,
   Outlet,
   redirect,
+  useRouter,
   type ErrorComponentProps,
 } from '@tanstack/react-router';
 
 import { setCsrfToken } from './api/client';
+import { ApiError, OFFLINE } from './api/errors';
 import { meQuery } from './api/queries';
 import type { RecordingStatus } from './api/types';
 import { t } from './messages';
 import { queries } from './queries';
 import { isRecording } from './record/running';
-import { Problem } from './ui';
+import { PageTitle, Problem, Wordmark } from './ui';
 
 const text = (value: unknown) =>
   typeof value === 'string' && value !== '' ? value : typeof value === 'number' ? String(value) : undefined;
@@ -30,10 +32,27 @@ const page =
       throw isRecording() ? new Error(t.pageNotFetched, { cause: error }) : error;
     });
 
-function PageFailed({ error, reset }: ErrorComponentProps) {
+function PageFailed({ error }: ErrorComponentProps) {
+  const router = useRouter();
+  const title = error instanceof ApiError && error.code === OFFLINE ? t.noServer : t.unknownError;
+  // Asked again by the router: what failed may be what a page needs before it is drawn.
   return (
-    <main style={{ padding: 24, maxWidth: 640 }}>
-      <Problem title={t.unknownError} error={error} onRetry={reset} />
+    <main style={{ display: 'grid', gap: 24, maxWidth: 640, padding: 24 }}>
+      <Wordmark />
+      <PageTitle name={title} className="visually-hidden" />
+      <Problem title={title} error={error} onRetry={() => void router.invalidate()} />
+    </main>
+  );
+}
+
+/** While the server is asked who is here; nothing at all for the first moment. */
+function Opening() {
+  return (
+    <main style={{ padding: 24 }} aria-busy>
+      <Wordmark />
+      <p role="status" className="muted" style={{ marginTop: 16 }}>
+        {t.loading}…
+      </p>
     </main>
   );
 }
@@ -78,6 +97,9 @@ const appRoute = createRoute({
     if (!me) throw redirect({ to: '/login', search: { next: location.href } });
     setCsrfToken(me.csrf_token);
   },
+  pendingComponent: Opening,
+  pendingMs: 300,
+  pendingMinMs: 0,
   component: lazyRouteComponent(page(() => import('./shell/Shell')), 'Shell'),
 });
 

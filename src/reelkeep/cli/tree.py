@@ -40,7 +40,7 @@ ENTRIES = {
     "limits": Entry("limits", "Show and set what an organization may upload."),
     "storage": Entry("storage", "Look after stores: rules, moves, checks, usage, keys."),
     "backup": Entry(
-        "backup", "Back up the database and the list of blobs, encrypted; list and prove backups."
+        "backup", "Back up the database and, if asked, the recordings, encrypted; list and test backups."
     ),
     "restore": Entry(
         "restore",

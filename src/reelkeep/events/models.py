@@ -11,6 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from reelkeep.db.base import Base, TenantTable
 from reelkeep.db.types import Xid8
 
+#: What is appended when a copy's bytes are found to be gone or wrong.
+BAD_COPY_KINDS = ("copy.missing", "copy.damaged")
+
 
 class Event(TenantTable, Base):
     """One fact: ids only, no names and no text.
@@ -23,6 +26,12 @@ class Event(TenantTable, Base):
     __table_args__ = (
         Index("ix_event_order", "epoch", "xid", "seq"),
         Index("ix_event_recording", "organization_id", "recording_id"),
+        Index(
+            "ix_event_bad_copy",
+            "organization_id",
+            "at",
+            postgresql_where=text("kind in ('copy.missing', 'copy.damaged')"),
+        ),
     )
     # What the database adds is for readers; a writer would wait for it each time.
     __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012 - as SQLAlchemy declares it

@@ -16,6 +16,7 @@ from reelkeep.transcripts.read import Spoken
 SAME_NAMES = (
     *("id", "title", "recording_type", "appointment_id", "visit_id", "recorded_by_user_id", "status"),
     *("original_filename", "duration_seconds", "recording_metadata", "deleted_at", "client_encrypted"),
+    "media_kept",
     *("session_id", "session_external_id", "part_number"),
     *("created_at", "updated_at", "uploaded_at", "processed_at"),
 )
@@ -62,7 +63,6 @@ def recording_detail_out(
         "original_removed": recording.original_is_gone,
         "media_state": media[0],
         "original_state": media[1],
-        "media_kept": recording.media_kept,
     }
     return schemas.RecordingDetailOut.model_validate(fields)
 

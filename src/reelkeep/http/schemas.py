@@ -252,6 +252,9 @@ class RecordingOut(BaseModel):
     client_encrypted: bool = Field(
         description="The client encrypted it: it is kept as it came, with no playback and no words."
     )
+    media_kept: bool = Field(
+        True, description="False: it was analysed while storage was disabled, and its sound is not kept."
+    )
     duplicate_of: UUID | None = Field(
         description="An older recording with the same bytes; nothing is dropped."
     )
@@ -299,9 +302,6 @@ class RecordingDetailOut(RecordingOut):
     holds: list[HoldOut] = Field(description="Those in force, the oldest first.")
     original_removed: bool = Field(
         description="A retention rule has removed the original; what was made of it before is there."
-    )
-    media_kept: bool = Field(
-        True, description="False: it was analysed while storage was disabled, and its sound is not kept."
     )
     media_state: MediaState | None = Field(
         description="Whether what is played can be read: `archived` has to be asked for (restore-media) and "

@@ -58,6 +58,14 @@ class MoveOut(BaseModel):
     state: str = Field(description="running, paused or done.")
 
 
+class FoundBadOut(BaseModel):
+    """Copies that were found missing or damaged lately; most were made good from another one at once."""
+
+    since: datetime
+    copies: int
+    last_at: datetime | None
+
+
 class CopyStatesOut(BaseModel):
     """How the organization's copies are."""
 
@@ -68,6 +76,10 @@ class CopyStatesOut(BaseModel):
         description="Of those that ever were, the one whose turn was longest ago."
     )
     has_unverified: bool = Field(description="There are some that never were.")
+    found_bad: FoundBadOut
+    reading_days: int | None = Field(
+        description="Days in which every copy is read back once, as set; null: none is read by itself."
+    )
     moves: list[MoveOut]
 
 

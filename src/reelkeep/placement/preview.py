@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 
+from reelkeep.blobs.cost import Move
 from reelkeep.blobs.models import Blob, CopyState
 from reelkeep.placement.load import InForce
 from reelkeep.placement.plan import Have, degraded
@@ -38,6 +40,8 @@ class Preview:
     """What would happen to all copies, by store and class."""
 
     blobs: int = 0
+    #: False: the walk ended at its limit, and there are more.
+    all_looked_at: bool = True
     settled: int = 0
     degraded: int = 0
     lost: int = 0
@@ -93,13 +97,21 @@ def _sum(sums: dict[Any, Sum], key: Any) -> Sum:
     return sums.setdefault(key, Sum())
 
 
-async def preview(runtime: Runtime, known: InForce) -> Preview:
-    """What reconcile would do if `known` were in force; bounded in memory, whatever there is."""
+async def preview(
+    runtime: Runtime, known: InForce, *, organization_id: UUID | None = None, blobs_max: int | None = None
+) -> Preview:
+    """What reconcile would do if `known` were in force; bounded in memory, whatever there is.
+
+    Of one organization, or of all; with `blobs_max` it ends after about so many.
+    """
     found, spot, now = Preview(), Spot(), runtime.clock.now()
     while True:
         async with runtime.database.sweep() as session:
             columns = (Blob.organization_id, Blob.id, Blob.kind, Blob.size_bytes, Blob.created_at)
-            blobs = (await session.execute(place_after(select(*columns), Blob, spot))).all()
+            query = place_after(select(*columns), Blob, spot)
+            if organization_id is not None:
+                query = query.where(Blob.organization_id == organization_id)
+            blobs = (await session.execute(query)).all()
             if not blobs:
                 return found
             first, last = blobs[0], blobs[-1]
@@ -111,7 +123,24 @@ async def preview(runtime: Runtime, known: InForce) -> Preview:
             found.look(blob.kind, blob.size_bytes, wanted, have)
         if len(blobs) < PAGE_ROWS:
             return found
+        if blobs_max is not None and found.blobs >= blobs_max:
+            found.all_looked_at = False
+            return found
         spot = Spot(last[0], last[1])
+
+
+def moves_of(found: Preview) -> list[Move]:
+    """What a preview found, as moves that have a cost."""
+    made = [
+        Move(source, target, one.copies, one.bytes, keeps_source=True)
+        for (source, target), one in found.carried.items()
+    ]
+    gone = [Move(shelf, None, one.copies, one.bytes) for shelf, one in found.let_go.items()]
+    other = [
+        Move((store, before), (store, after), one.copies, one.bytes)
+        for (store, before, after), one in found.reclassed.items()
+    ]
+    return [*made, *gone, *other]
 
 
 def moved_bytes(sums: Mapping[Shelf, Sum]) -> int:

@@ -42,12 +42,7 @@ async def begin_relocation(runtime: Runtime, source: str, target: str | None) ->
 
     A move the other way is given up for it. Raises `STORE_UNKNOWN` and `RELOCATION_INVALID`.
     """
-    runtime.stores.get(source)
-    if target is not None:
-        runtime.stores.get(target)
-    if source == target:
-        raise Invalid("Source and target are the same store.", ErrorCode.RELOCATION_INVALID, store=source)
-    await _check_somewhere_to_go(runtime, source, target)
+    await check_move(runtime, source, target)
     copies, size_bytes = (await _left(runtime, source))[:2]
     now = runtime.clock.now()
     async with runtime.database.directory() as session:
@@ -64,6 +59,16 @@ async def begin_relocation(runtime: Runtime, source: str, target: str | None) ->
     return await progress_of(runtime, source)
 
 
+async def check_move(runtime: Runtime, source: str, target: str | None) -> None:
+    """Whether such a move can be; raises `STORE_UNKNOWN` and `RELOCATION_INVALID`."""
+    runtime.stores.get(source)
+    if target is not None:
+        runtime.stores.get(target)
+    if source == target:
+        raise Invalid("Source and target are the same store.", ErrorCode.RELOCATION_INVALID, store=source)
+    await _check_somewhere_to_go(runtime, source, target)
+
+
 async def _check_somewhere_to_go(runtime: Runtime, source: str, target: str | None) -> None:
     if target is not None:
         return
@@ -78,8 +83,8 @@ async def _check_somewhere_to_go(runtime: Runtime, source: str, target: str | No
     )
     if not every or alone:
         raise Invalid(
-            f"The rules want some blobs only in {source!r}; name a target with --to, or write rules that "
-            "want them elsewhere too.",
+            f"The rules want something only in {source!r}: name a store that takes its place, or write rules "
+            "that want it elsewhere too.",
             ErrorCode.RELOCATION_INVALID,
             store=source,
         )

@@ -4,9 +4,8 @@ from decimal import Decimal
 
 from reelkeep.blobs.cost import cost_of_moves
 from reelkeep.blobs.models import CopyState
-from reelkeep.cli.commands.storage_rules import _moves
 from reelkeep.placement.plan import Have
-from reelkeep.placement.preview import Preview
+from reelkeep.placement.preview import Preview, moves_of
 from reelkeep.placement.rules import Place
 from reelkeep.stores_prices import PriceTable
 
@@ -22,7 +21,7 @@ PRICES = {
 def test_a_move_costs_reading_leaving_writing_and_removing_once_and_the_difference_each_month() -> None:
     found = Preview()
     found.look("original", 100 * GB, (Place("r2"),), [Have("aws", CopyState.PRESENT)])
-    cost = cost_of_moves(_moves(found), PRICES)
+    cost = cost_of_moves(moves_of(found), PRICES)
     assert cost.once == Decimal(1) + Decimal(9) + Decimal(2) + Decimal("0.01")
     assert cost.per_month == Decimal("1.5") - Decimal(2)
 
@@ -32,4 +31,4 @@ def test_one_more_copy_is_carried_from_one_that_can_be_read() -> None:
     have = [Have("r2", CopyState.MISSING), Have("aws", CopyState.PRESENT)]
     found.look("original", GB, (Place("aws"), Place("r2")), have)
     assert list(found.carried) == [(("aws", ""), ("r2", ""))]
-    assert cost_of_moves(_moves(found), PRICES).per_month == Decimal("0.015")
+    assert cost_of_moves(moves_of(found), PRICES).per_month == Decimal("0.015")

@@ -37,6 +37,12 @@ export const originalUrl = (id: string) =>
 export const playbackUrl = (id: string, query: { via?: 'reelkeep'; check?: boolean } = {}) =>
   bodyOf(api.GET('/api/v1/recordings/{recording_id}/playback-url', { params: { path: { recording_id: id }, query } }));
 
+/** A dry run: it changes nothing, and walks over much, so that it is asked for by a press alone. */
+export const previewMove = ({ source, target }: { source: string; target: string | null }) =>
+  bodyOf(
+    api.GET('/api/v1/storage/moves/preview', { params: { query: { source, ...(target === null ? {} : { target }) } } }),
+  );
+
 export const signIn = (email: string, password: string) =>
   bodyOf(api.POST('/api/v1/auth/sign-in', { body: { email, password } }));
 

@@ -38,7 +38,7 @@ const middleware: Middleware = {
   },
   onError({ error }) {
     if (error instanceof DOMException && error.name === 'AbortError') return error;
-    return new ApiError('The server cannot be reached. Check the connection; this page tries again.', OFFLINE, 0);
+    return new ApiError('The server cannot be reached. Check the connection, then try again.', OFFLINE, 0);
   },
 };
 

@@ -701,6 +701,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/storage/moves/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preview
+         * @description A dry run: what a move would copy, remove and cost, of the organization's own. Nothing is moved.
+         */
+        get: operations["preview_api_v1_storage_moves_preview_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/backups": {
         parameters: {
             query?: never;
@@ -1100,6 +1120,12 @@ export interface components {
              * @description There are some that never were.
              */
             has_unverified: boolean;
+            found_bad: components["schemas"]["FoundBadOut"];
+            /**
+             * Reading Days
+             * @description Days in which every copy is read back once, as set; null: none is read by itself.
+             */
+            reading_days: number | null;
             /** Moves */
             moves: components["schemas"]["MoveOut"][];
         };
@@ -1168,6 +1194,21 @@ export interface components {
             details?: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * FoundBadOut
+         * @description Copies that were found missing or damaged lately; most were made good from another one at once.
+         */
+        FoundBadOut: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Copies */
+            copies: number;
+            /** Last At */
+            last_at: string | null;
         };
         /**
          * FromUrlIn
@@ -1554,6 +1595,50 @@ export interface components {
             state: string;
         };
         /**
+         * MovePreviewOut
+         * @description What leaving a store would do with the organization's copies, together with what rules want besides.
+         */
+        MovePreviewOut: {
+            /** Source */
+            source: string;
+            /** Target */
+            target: string | null;
+            /** Make */
+            make: components["schemas"]["PlannedOut"][];
+            /**
+             * Remove
+             * @description Each after its new copy is proved and links to it ended.
+             */
+            remove: components["schemas"]["PlannedOut"][];
+            /**
+             * Lost
+             * @description Blobs of which no store has a good copy; they cannot be moved.
+             */
+            lost: number;
+            /**
+             * All Looked At
+             * @description False: there are more blobs than a request looks at.
+             */
+            all_looked_at: boolean;
+            /** Currency */
+            currency: string | null;
+            /**
+             * Cost Once
+             * @description By the price tables; null where there are none.
+             */
+            cost_once: string | null;
+            /**
+             * Cost Per Month More
+             * @description Of storage, from then on; below zero: less.
+             */
+            cost_per_month_more: string | null;
+            /**
+             * Stores Without Prices
+             * @description They take part, and are not in the cost.
+             */
+            stores_without_prices: string[];
+        };
+        /**
          * MultipartCompleteIn
          * @description All parts that make the file.
          */
@@ -1688,6 +1773,20 @@ export interface components {
             data: number[];
         };
         /**
+         * PlannedOut
+         * @description Copies in one class of one store.
+         */
+        PlannedOut: {
+            /** Store */
+            store: string;
+            /** Storage Class */
+            storage_class: string;
+            /** Copies */
+            copies: number;
+            /** Bytes */
+            bytes: number;
+        };
+        /**
          * ReadyOut
          * @description Whether this server can do its work.
          */
@@ -1762,6 +1861,12 @@ export interface components {
              */
             client_encrypted: boolean;
             /**
+             * Media Kept
+             * @description False: it was analysed while storage was disabled, and its sound is not kept.
+             * @default true
+             */
+            media_kept: boolean;
+            /**
              * Duplicate Of
              * @description An older recording with the same bytes; nothing is dropped.
              */
@@ -1834,12 +1939,6 @@ export interface components {
              * @description A retention rule has removed the original; what was made of it before is there.
              */
             original_removed: boolean;
-            /**
-             * Media Kept
-             * @description False: it was analysed while storage was disabled, and its sound is not kept.
-             * @default true
-             */
-            media_kept: boolean;
             /** @description Whether what is played can be read: `archived` has to be asked for (restore-media) and takes hours, `restoring` was asked for, `missing` no store has. Null: nothing was uploaded yet. */
             media_state: components["schemas"]["MediaState"] | null;
             /** @description The same of the original. */
@@ -1924,6 +2023,12 @@ export interface components {
              * @description The client encrypted it: it is kept as it came, with no playback and no words.
              */
             client_encrypted: boolean;
+            /**
+             * Media Kept
+             * @description False: it was analysed while storage was disabled, and its sound is not kept.
+             * @default true
+             */
+            media_kept: boolean;
             /**
              * Duplicate Of
              * @description An older recording with the same bytes; nothing is dropped.
@@ -4391,6 +4496,49 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CopyStatesOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    preview_api_v1_storage_moves_preview_get: {
+        parameters: {
+            query: {
+                /** @description The store to leave. */
+                source: string;
+                /** @description What takes its place; none: where the rules want copies besides. */
+                target?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MovePreviewOut"];
                 };
             };
             /** @description Client Error */

@@ -19,4 +19,6 @@ export type Engines = Schemas['EnginesOut'];
 export type StorageUsage = Schemas['StorageUsageOut'];
 export type StorageInfo = Schemas['StorageInfoOut'];
 export type CopyStates = Schemas['CopyStatesOut'];
+export type Backups = Schemas['BackupsOut'];
+export type MovePreview = Schemas['MovePreviewOut'];
 export type Ticket = Schemas['InitiateOut'];

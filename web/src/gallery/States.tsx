@@ -3,20 +3,21 @@ import { useState, type ReactNode } from 'react';
 
 import { ApiError } from '@/api/errors';
 import { enginesQuery, keys, listQuery, meQuery, peaksQuery, recordingQuery, transcriptQuery } from '@/api/queries';
-import type { CopyStates, Me, RecordingDetail, RecordingList, StorageUsage } from '@/api/types';
+import type { Backups, CopyStates, Me, RecordingDetail, RecordingList, StorageUsage } from '@/api/types';
 import { LibraryView } from '@/library/LibraryView';
 import { RecordPage } from '@/record/RecordPage';
 import { RecorderView } from '@/record/RecorderView';
 import { UnsentCard } from '@/record/UnsentCard';
 import { RecordingView } from '@/recording/RecordingView';
 import { UploadRow } from '@/shell/UploadRow';
-import { copiesQuery, infoQuery, usageQuery } from '@/storage/queries';
+import { BackupTile } from '@/storage/BackupTile';
+import { backupsQuery, copiesQuery, infoQuery, usageQuery } from '@/storage/queries';
 import { StorageView } from '@/storage/StorageView';
 import { notTaken, uploadOf } from '@/uploads/state';
 
 import * as fixtures from './fixtures';
 import { FOUND, HELD, held, RECORDER, still } from './recorder';
-import { INFO, STORAGE } from './storage';
+import { BACKUPS, INFO, STORAGE } from './storage';
 
 const away = new ApiError('The database does not answer. Try again in a minute.', 'DATABASE_UNAVAILABLE', 503);
 const SENTENCES = [
@@ -72,6 +73,12 @@ function withStorage(usage?: StorageUsage, copies?: CopyStates, old = false): Qu
   for (const { queryKey } of [...(usage && !old ? [] : [usageQuery]), ...(copies && !old ? [] : [copiesQuery])]) {
     client.getQueryCache().build(client, { queryKey }).setState(failed);
   }
+  return client;
+}
+
+function withBackups(backups: Backups): QueryClient {
+  const client = memory();
+  client.setQueryData(backupsQuery.queryKey, backups);
   return client;
 }
 
@@ -149,6 +156,11 @@ export function States() {
       {STORAGE.map(([name, usage, copies]) => (
         <State key={name} name={`Storage: ${name}`} make={() => withStorage(usage, copies)}>
           <StorageView />
+        </State>
+      ))}
+      {BACKUPS.map(([name, backups]) => (
+        <State key={name} name={`Backups: ${name}`} make={() => withBackups(backups)}>
+          <BackupTile />
         </State>
       ))}
       <State name="Storage: loading" make={() => memory()}>

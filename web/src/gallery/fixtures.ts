@@ -120,6 +120,30 @@ const noModel = 'The speech engine stopped three times on this recording. Try ag
 const noSound = 'This file is not sound or video that can be read: it is a text document.';
 
 export const states: Readonly<Record<string, RecordingDetail>> = {
+  'Encrypted by its app': recording({
+    id: 'encrypted',
+    title: 'Visit of 12 May',
+    status: 'processed',
+    client_encrypted: true,
+    media_state: null,
+    steps: [],
+    ...soundless,
+  }),
+  'Sound not kept': recording({
+    id: 'unkept',
+    media_kept: false,
+    original_removed: true,
+    media_state: null,
+    original_state: null,
+    playback_ready: false,
+    peaks_ready: false,
+    waveform: [],
+  }),
+  'Held': recording({
+    id: 'held',
+    held: true,
+    holds: [{ id: '1', reason: 'Case 2026-117, until the hearing', created_at: NOW }],
+  }),
   'Uploading': recording({ id: 'uploading', title: 'Intake', status: 'uploading', uploaded_at: null, steps: [], ...soundless }),
   'Processing': recording({
     id: 'processing',

@@ -1,5 +1,5 @@
 /** Storage in every state, for the gallery alone. */
-import type { CopyStates, StorageInfo, StorageUsage } from '@/api/types';
+import type { Backups, CopyStates, StorageInfo, StorageUsage } from '@/api/types';
 
 const GB = 1_000_000_000;
 const NOW = new Date(Date.now() - 3 * 3_600_000).toISOString();
@@ -27,6 +27,8 @@ const copies: CopyStates = {
   verified_last: NOW,
   verified_longest_ago: '2026-10-28T02:40:00Z',
   has_unverified: false,
+  found_bad: { since: '2026-10-21T02:40:00Z', copies: 0, last_at: null },
+  reading_days: 30,
   moves: [],
 };
 
@@ -68,6 +70,7 @@ export const STORAGE: readonly [string, StorageUsage, CopyStates][] = [
       ],
       all_counted: false,
       has_unverified: true,
+      found_bad: { since: '2026-10-21T02:40:00Z', copies: 12, last_at: NOW },
       moves: [{ source: 'local', target: 's3-eu', state: 'running' }],
     },
   ],
@@ -83,7 +86,7 @@ export const STORAGE: readonly [string, StorageUsage, CopyStates][] = [
       currency: null,
       cost_per_month: null,
     },
-    { ...copies, verified_last: null, verified_longest_ago: null, has_unverified: true },
+    { ...copies, verified_last: null, verified_longest_ago: null, has_unverified: true, reading_days: null },
   ],
   ['not checked lately', usage, { ...copies, verified_last: '2026-10-29T02:40:00Z' }],
   ['nearly full', { ...usage, bytes_used: 470 * GB }, copies],
@@ -101,5 +104,40 @@ export const STORAGE: readonly [string, StorageUsage, CopyStates][] = [
       stores_without_prices: [],
     },
     { ...copies, verified_last: null, verified_longest_ago: null },
+  ],
+];
+
+const backup: Backups['items'][number] = {
+  id: '1',
+  state: 'whole',
+  with_blobs: true,
+  started_at: NOW,
+  finished_at: NOW,
+  size_bytes: 48_000_000,
+  blobs: 14_201,
+  blobs_missing: 0,
+  error_code: null,
+  error_message: null,
+  drilled_at: null,
+  drill: null,
+};
+const full = 'Folder /mnt/backups: No space left on device.';
+
+export const BACKUPS: readonly [string, Backups][] = [
+  ['none', { is_scheduled: false, problem: null, fix: null, last_whole_at: null, last_drilled_at: null, items: [] }],
+  [
+    'whole, by a schedule, and proved',
+    { is_scheduled: true, problem: null, fix: null, last_whole_at: NOW, last_drilled_at: NOW, items: [backup] },
+  ],
+  [
+    'failed',
+    {
+      is_scheduled: true,
+      problem: `The last backup failed: ${full}`,
+      fix: 'Do what it says, then run `reelkeep backup`; docs/backup.md says more.',
+      last_whole_at: '2026-10-29T02:40:00Z',
+      last_drilled_at: null,
+      items: [{ ...backup, id: '2', state: 'failed', size_bytes: null, error_code: 'STORE_FULL', error_message: full }, backup],
+    },
   ],
 ];

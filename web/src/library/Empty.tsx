@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { AudioLines, X } from 'lucide-react';
 
 import { enginesQuery } from '@/api/queries';
+import { usePermission } from '@/me/usePermission';
 import { t } from '@/messages';
 import { Button } from '@/ui';
 
@@ -32,16 +33,21 @@ export function Empty({ mayUpload }: { mayUpload: boolean }) {
 
 function EngineNote() {
   const { data } = useQuery(enginesQuery);
+  // Who keeps the server is told what it could have; a member can do nothing about it.
+  const mayChange = usePermission('storage.read');
   if (!data) return null;
   const chosen = data.engines.find((engine) => engine.name === data.chosen);
   const better = data.engines.find((engine) => !engine.ready && engine.fix);
   return (
     <div className={styles['engine']}>
       <p>
-        {chosen ? t.library.engine([chosen.name, chosen.model].filter(Boolean).join(' ')) : t.library.noEngine}
-        {chosen && ` ${data.why}`}
+        {chosen ? t.library.engine(data.why) : t.library.noEngine}
       </p>
-      {better?.fix && <p>{t.library.engineBetter(better.fix)}</p>}
+      {mayChange && better?.fix && (
+        <p>
+          {t.library.engineBetter} {better.fix}
+        </p>
+      )}
     </div>
   );
 }

@@ -18,12 +18,14 @@ export function RecordingRow({ recording }: { recording: Recording }) {
   return (
     <li className={styles['row']}>
       <PlayButton recording={recording} title={title} />
-      <div className={styles['wave']}>
+      <div className={styles['wave']} data-none={recording.waveform.length === 0 || undefined}>
         <MiniWave bars={recording.waveform} />
       </div>
       <div className={styles['name']}>
         <Link to="/recordings/$id" params={{ id: recording.id }} className={styles['title']}>
-          <bdi>{title}</bdi>
+          <span dir="auto" className="cut">
+            {title}
+          </span>
         </Link>
         <span className={styles['facts']}>
           <time dateTime={recording.created_at}>{timeOfDay(recording.created_at)}</time>
@@ -42,7 +44,8 @@ export function RecordingRow({ recording }: { recording: Recording }) {
 }
 
 /** Waveform and length are there: so is, or will be at once, the sound. */
-const isPlayable = ({ waveform, duration_seconds, status }: Recording) =>
+const isPlayable = ({ waveform, duration_seconds, status, media_kept }: Recording) =>
+  media_kept &&
   duration_seconds !== null && (waveform.length > 0 || status === 'transcribed' || status === 'processed');
 
 function PlayButton({ recording, title }: { recording: Recording; title: string }) {
@@ -55,10 +58,12 @@ function PlayButton({ recording, title }: { recording: Recording; title: string 
     await player.play();
   };
   const sounding = here && playing;
+  const never = recording.client_encrypted || !recording.media_kept || recording.status === 'failed';
+  const mute = `${t.library.play(title)}: ${never ? t.library.cannotPlay : t.library.notPlayable}`;
   return (
     <IconButton
       icon={sounding ? Pause : Play}
-      label={sounding ? t.library.pause(title) : isPlayable(recording) ? t.library.play(title) : `${t.library.play(title)}: ${t.library.notPlayable}`}
+      label={sounding ? t.library.pause(title) : isPlayable(recording) ? t.library.play(title) : mute}
       onClick={() => void toggle()}
       disabled={!isPlayable(recording)}
       className={styles['play']}

@@ -39,7 +39,7 @@ export function StateMark({ recording }: { recording: Recording }) {
     <div className={styles['state']} data-kind={done ? 'done' : undefined}>
       <span className={styles['stateWords']}>
         {done && <Check size={16} strokeWidth={2} aria-hidden />}
-        {t.status[status]}
+        {done && recording.client_encrypted ? t.library.encrypted : t.status[status]}
       </span>
     </div>
   );

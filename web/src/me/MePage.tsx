@@ -36,7 +36,7 @@ export function MePage() {
           </div>
           <div>
             <dt>{t.mePage.role}</dt>
-            <dd>{me.role}</dd>
+            <dd>{t.mePage.roles[me.role] ?? me.role}</dd>
           </div>
         </dl>
       )}

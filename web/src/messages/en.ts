@@ -32,6 +32,17 @@ const stepStates: Record<Step['state'], string> = {
   skipped: 'Not asked for',
 };
 
+/** What the server notes about a file or its words. */
+const notes: Readonly<Record<string, string>> = {
+  truncated: 'The file ends before its time: its end is missing.',
+  damaged: 'Parts of the file are damaged; they are left out.',
+  gaps: 'There are gaps in the file; they are silent.',
+  silent: 'There is no sound to hear in it.',
+  no_duration: 'The file does not say how long it is; it was measured.',
+  no_speech: 'Nobody speaks in it.',
+  prompt_ignored: 'This engine takes no hints about words; they were not used.',
+};
+
 export const en = {
   record,
   session,
@@ -52,6 +63,7 @@ export const en = {
   copyDetails: 'Copy details',
   copied: 'Copied',
   loading: 'Loading',
+  noServer: 'Reelkeep cannot be reached',
   pageNotFetched: 'This page could not be fetched, and a recording goes on. Go back to it; try again when the connection is back.',
   unknownError: 'Something went wrong on this page',
   errorCode: (code: string) => `Code ${code}`,
@@ -92,8 +104,11 @@ export const en = {
     failed: 'Not saved',
     passwordHint: 'Ten characters or more; a few words are best.',
     badLink: 'This link cannot be used',
-    badLinkText: 'It was used already, or it has run out. Ask for a new one where you got it.',
-    missingLink: 'The address has no link in it',
+    badLinkProblem: 'Ask for a new one',
+    missingLink: 'The address is not whole',
+    missingLinkText: 'A part of the link is missing. Open it again from where you got it, or copy all of it.',
+    linkFailed: 'The link could not be looked at',
+    toSignIn: 'Go to the sign-in',
     setPassword: 'Choose your password',
     setPasswordFor: (email: string) => `For ${email}.`,
     setPasswordSubmit: 'Save and sign in',
@@ -114,8 +129,8 @@ export const en = {
     chooseFiles: 'Choose files',
     emptyTitle: 'Nothing recorded yet',
     emptyViewer: 'Recordings of your organization appear here.',
-    engine: (name: string) => `Words are written down by ${name}.`,
-    engineBetter: (fix: string) => `For better words: ${fix}`,
+    engine: (why: string) => `Words are written down by ${why}.`,
+    engineBetter: 'For better words:',
     noEngine: 'No speech engine is ready: recordings are kept and playable, without words.',
     nothingMatches: 'Nothing matches',
     without: (what: string) => `Without ${what}`,
@@ -132,7 +147,9 @@ export const en = {
     open: (title: string) => `Open ${title}`,
     play: (title: string) => `Play ${title}`,
     pause: (title: string) => `Pause ${title}`,
-    notPlayable: 'Not playable yet',
+    notPlayable: 'not playable yet',
+    cannotPlay: 'it cannot be played',
+    encrypted: 'Kept, encrypted',
     untitled: (time: string) => `Recording of ${time}`,
     length: (spoken: string) => `Length ${spoken}`,
   },
@@ -141,6 +158,7 @@ export const en = {
   statusPercent: (name: string, percent: number) => `${name}, ${percent} %`,
   stepNames,
   stepStates,
+  note: (code: string) => notes[code] ?? code.replaceAll('_', ' '),
 
   player: {
     label: 'Player',
@@ -215,6 +233,9 @@ export const en = {
     silenceText: 'The recording was listened to, and nobody speaks in it. It can still be played.',
     processingTitle: 'The words are on their way',
     waitingTitle: 'The words come after the upload',
+    trashTitle: 'No words yet',
+    trashText: 'Nothing is done with what is in the trash. Restore it, and its words are written down.',
+    impossible: 'Not possible',
     noWordsAsked: 'No transcript was asked for',
     noWordsAskedText: 'The recording is kept and can be played.',
     writeWords: 'Write down the words',
@@ -227,9 +248,22 @@ export const en = {
     rerunStarted: 'Started again',
     again: 'Transcribe again',
     notHere: 'Not here, or not yours to see',
-    notHereText: 'The recording may have been removed, or it belongs to others. Check the address, or ask whoever sent it.',
+    notHereText: 'What was here may have been removed, or it belongs to others. Check the address, or ask whoever sent it.',
     inTrash: 'This recording is in the trash.',
     held: 'Held: nothing of it can be removed for good.',
+    heldFor: (reason: string, since: string) => `${reason} (since ${since})`,
+    encrypted: {
+      title: 'Encrypted before it came here',
+      text: 'Only the app that made it has the key. It cannot be played or written down here; the file can be downloaded as it came.',
+      noWords: 'There is no transcript of what is encrypted.',
+      original: 'Encrypted file',
+    },
+    unkept: {
+      title: 'The sound was not kept',
+      soonTitle: 'The sound is not kept',
+      text: 'Reelkeep is set to keep no sound here. The words were written down, then the file was removed.',
+      soon: 'Reelkeep is set to keep no sound here. The file is removed as soon as its words are written down.',
+    },
     away: {
       sound: {
         archived: 'The sound is in the archive. Bringing it back takes hours; what was said is here meanwhile.',
@@ -240,6 +274,11 @@ export const en = {
         archived: 'The original file is in the archive. The sound plays all the same.',
         restoring: 'The original file is being brought back from the archive. That takes hours.',
         missing: 'The original file is missing: no store has it. The sound plays all the same.',
+      },
+      encrypted: {
+        archived: 'The file is in the archive. Bringing it back takes hours.',
+        restoring: 'The file is being brought back from the archive. That takes hours; come back later.',
+        missing: 'The file is missing: no store has it. Tell whoever runs Reelkeep.',
       },
       originalRemoved: 'The original file was removed by a retention rule. Sound and words are kept.',
       ask: 'Bring it back',
@@ -273,7 +312,8 @@ export const en = {
   read: {
     back: 'Back to the player',
     print: 'Print',
-    none: 'There are no words to read yet.',
+    none: 'There are no words to read.',
+    notYet: 'There are no words to read yet.',
   },
 
   trashPage: {
@@ -299,6 +339,12 @@ export const en = {
     shortcuts: 'Single keys control the player',
     shortcutsHint: 'Turn off if speech input or a screen reader types letters.',
     role: 'Role',
+    roles: {
+      admin: 'Administrator: may do everything, and sees storage.',
+      manager: 'Manager: records, and may hold recordings so that nothing removes them.',
+      member: 'Member: records, uploads, and moves to the trash.',
+      viewer: 'Viewer: reads and listens.',
+    } as Readonly<Record<string, string>>,
     organization: 'Organization',
     version: (version: string) => `Reelkeep ${version}`,
   },

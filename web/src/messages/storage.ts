@@ -29,6 +29,8 @@ export const storage = {
   forgotten: 'Not configured any more: what lies only here cannot be reached. The operator must configure it again.',
   moving: (target: string | null, left: number, paused: boolean) =>
     `${target === null ? 'Being emptied' : `Being moved to ${target}`}${paused ? ', paused' : ''}; ${copies(left)} left`,
+  pauseIt: 'The operator pauses it:',
+  resumeIt: 'The operator lets it go on:',
   moved: (target: string | null) =>
     target === null ? 'Emptied; what comes late follows' : `Moved to ${target}; what comes late follows`,
 
@@ -45,6 +47,56 @@ export const storage = {
   verifiedLast: 'Last read back and found right',
   verifiedOldest: 'Longest without a check',
   never: 'Some have never been checked.',
+  reading: (days: number) => (days === 1 ? 'Every copy is read back once a day.' : `Every copy is read back within ${figure(days)} days.`),
+  notReading: 'No copy is read back by itself: REELKEEP_SCRUB_DAYS is 0.',
+  foundNone: 'In the last 30 days none was found missing or damaged.',
+  found: (n: number, when: string) =>
+    `In the last 30 days ${copies(n)} ${n === 1 ? 'was' : 'were'} found missing or damaged, the last one on ${when}.`,
+  foundMended: 'All of them are good again, or gone with their recording.',
+
+  backup: {
+    title: 'Backups',
+    fine: 'The last backup is whole.',
+    old: 'The last backup is more than two days old.',
+    none: 'There is no backup.',
+    running: (when: string) => `One is being made since ${when}.`,
+    last: 'Last whole one',
+    drilled: 'Last restored as a test, and found good',
+    neverDrilled: 'None was ever restored as a test. The operator tries one:',
+    make: 'The operator makes one:',
+    notScheduled: 'None is made by itself: REELKEEP_BACKUP_EVERY_HOURS is not set.',
+    latest: 'The latest',
+    states: { running: 'Being made', whole: 'Whole', failed: 'Failed', removed: 'Removed by the rule' } as Readonly<
+      Record<string, string>
+    >,
+    withSound: 'with recordings',
+    withoutSound: 'database only',
+    missing: (n: number) => (n === 1 ? '1 file missing' : `${figure(n)} files missing`),
+    failedToLoad: 'How backups stand could not be loaded',
+  },
+
+  move: {
+    title: 'What a move would do',
+    text: 'Before one store is left for another: what would be copied, removed and paid for your recordings. Nothing is moved by asking.',
+    oneStore: 'There is one store. Once the operator configures another, this tells what a move there would cost.',
+    from: 'From',
+    to: 'To',
+    byRules: 'Where the rules want it',
+    look: 'Show what it would do',
+    looking: 'Looking…',
+    failed: 'Such a move cannot be',
+    result: 'It would',
+    nothing: 'Nothing would be moved: none of your recordings lie there.',
+    make: (place: string, n: number, size: string) => `copy ${size} (${copies(n)}) to ${place}`,
+    remove: (place: string, n: number, size: string) => `then remove ${size} (${copies(n)}) from ${place}`,
+    lost: (n: number) => (n === 1 ? '1 file has no good copy and cannot be moved.' : `${figure(n)} files have no good copy and cannot be moved.`),
+    more: 'There is more than is looked at here; the operator’s own dry run looks at everything.',
+    costs: (once: string, monthly: string | null, less: boolean) =>
+      `It would cost ${once} once${monthly === null ? '' : `, and then ${monthly} ${less ? 'less' : 'more'} a month`}.`,
+    noPrices: 'The operator has written down no prices, so its cost is not known.',
+    begin: 'It moves the recordings of everybody here, so the operator begins it:',
+  },
+
 
   cost: 'Cost',
   costText: 'Storing what is there now, by the operator’s own prices. Requests and transfer are not in it.',

@@ -13,11 +13,17 @@ import { Steps } from './Steps';
 export function Details({ recording, transcript }: { recording: RecordingDetail; transcript: Transcript | undefined }) {
   const language = transcript?.language ?? recording.transcript_language;
   const confidence = transcript?.confidence ?? recording.transcript_confidence;
-  const warnings = [...new Set([...recording.warnings, ...(transcript?.warnings ?? [])])];
+  // Those of a step stand beside it.
+  const told = new Set(recording.steps.flatMap((step) => step.warnings));
+  const warnings = [...new Set([...recording.warnings, ...(transcript?.warnings ?? [])])].filter((one) => !told.has(one));
   return (
     <div className={styles['details']}>
-      <h2>{t.recording.steps}</h2>
-      <Steps recording={recording} />
+      {recording.steps.length > 0 && (
+        <>
+          <h2>{t.recording.steps}</h2>
+          <Steps recording={recording} />
+        </>
+      )}
       <h2>{t.recording.details}</h2>
       {recording.duplicate_of && <SameBytes id={recording.duplicate_of} />}
       <dl className={styles['facts']}>
@@ -38,8 +44,8 @@ export function Details({ recording, transcript }: { recording: RecordingDetail;
           <h2>{t.recording.warnings}</h2>
           <ul className={styles['warnings']}>
             {warnings.map((warning) => (
-              <li key={warning} dir="auto">
-                {warning}
+              <li key={warning}>
+                {t.note(warning)}
               </li>
             ))}
           </ul>

@@ -15,9 +15,11 @@ interface Props {
   id: string;
   transcriptReady: boolean;
   originalReady: boolean;
+  /** Nothing but the file as it came can ever be had. */
+  encrypted?: boolean;
 }
 
-export function DownloadMenu({ id, transcriptReady, originalReady }: Props) {
+export function DownloadMenu({ id, transcriptReady, originalReady, encrypted = false }: Props) {
   const original = async () => {
     try {
       const { download_url: url } = await originalUrl(id);
@@ -33,9 +35,9 @@ export function DownloadMenu({ id, transcriptReady, originalReady }: Props) {
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Item disabled={!originalReady} onClick={() => void original()}>
-          {t.recording.original}
+          {encrypted ? t.recording.encrypted.original : t.recording.original}
         </Menu.Item>
-        {FORMATS.map(([format, label]) => (
+        {(encrypted ? [] : FORMATS).map(([format, label]) => (
           <Menu.Item
             key={format}
             component="a"

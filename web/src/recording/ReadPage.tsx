@@ -4,7 +4,7 @@ import { ArrowLeft, Printer } from 'lucide-react';
 import { useMemo } from 'react';
 
 import { ApiError } from '@/api/errors';
-import { recordingQuery, transcriptQuery } from '@/api/queries';
+import { recordingQuery, stillWorking, transcriptQuery } from '@/api/queries';
 import { clock, dateAndTime } from '@/format/time';
 import { titleOf } from '@/library/groups';
 import { t } from '@/messages';
@@ -35,14 +35,16 @@ export function ReadPage() {
           <ArrowLeft size={20} strokeWidth={1.75} aria-hidden />
           {t.read.back}
         </Link>
-        <Button leftSection={<Printer size={20} strokeWidth={1.75} aria-hidden />} onClick={() => window.print()}>
+        {rows && rows.length > 0 && <Button leftSection={<Printer size={20} strokeWidth={1.75} aria-hidden />} onClick={() => window.print()}>
           {t.read.print}
-        </Button>
+        </Button>}
       </p>
-      <PageTitle key={name} name={name} />
+      <PageTitle key={name} name={name}>
+        <bdi>{name}</bdi>
+      </PageTitle>
       {recording.data && <p className="muted">{dateAndTime(recording.data.created_at)}</p>}
       {error && <Problem title={t.recording.transcriptFailed} error={error} onRetry={() => void transcript.refetch()} />}
-      {none && <p>{t.read.none}</p>}
+      {none && <p>{stillWorking(recording.data) ? t.read.notYet : t.read.none}</p>}
       {!error && !none && !rows && <Skeleton rows={8} kind="line" />}
       <div className={styles['text']} lang={transcript.data?.language ?? undefined}>
         {rows?.map((row, index) => (

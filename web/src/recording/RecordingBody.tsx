@@ -12,8 +12,10 @@ import { IconButton, Modal } from '@/ui/shell';
 
 import { Details } from './Details';
 import { DownloadMenu } from './DownloadMenu';
+import { Held } from './Held';
 import { InTrash } from './InTrash';
 import { KeysHelp } from './KeysHelp';
+import { isSoundless, NoSound } from './NoSound';
 import { PlayerBar } from './PlayerBar';
 import styles from './Recording.module.css';
 import { BackLink, Summary } from './RecordingView';
@@ -38,7 +40,8 @@ export function RecordingBody({ recording, at, children }: Props) {
   const mayChange = usePermission('recordings.write');
   const mayDelete = usePermission('recordings.delete');
   const trash = useTrash(recording);
-  const ready = recording.playback_ready;
+  const soundless = isSoundless(recording);
+  const ready = recording.playback_ready && !soundless;
   const sound = useSound({
     id: recording.id,
     title: titleOf(recording),
@@ -65,7 +68,8 @@ export function RecordingBody({ recording, at, children }: Props) {
           <DownloadMenu
             id={recording.id}
             transcriptReady={recording.transcript_ready}
-            originalReady={recording.uploaded_at !== null && !recording.original_removed}
+            encrypted={recording.client_encrypted}
+            originalReady={recording.uploaded_at !== null && !recording.original_removed && recording.media_kept}
           />
           <span className={styles['sheetButton']}>
             <IconButton icon={PanelRight} label={t.recording.details} onClick={() => setSheet(true)} size={44} />
@@ -77,9 +81,10 @@ export function RecordingBody({ recording, at, children }: Props) {
       </header>
       {children}
       {recording.is_deleted && <InTrash recording={recording} />}
-      {recording.held && <p className={styles['partial']}>{t.recording.held}</p>}
+      <Held recording={recording} />
       <SoundAway recording={recording} />
-      {(ready || recording.duration_seconds !== null) && (
+      {soundless && <NoSound recording={recording} />}
+      {!soundless && (ready || recording.duration_seconds !== null) && (
         <PlayerBar
           recording={recording}
           ready={ready}

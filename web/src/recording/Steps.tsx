@@ -23,10 +23,11 @@ const ICONS: Record<Step['state'], LucideIcon> = {
 export function Steps({ recording }: { recording: RecordingDetail }) {
   const mayRerun = usePermission('recordings.write');
   const rerun = useRerun(recording.id);
+  const unreadable = recording.steps.some((step) => step.kind === 'probe' && step.state === 'failed');
   return (
     <ol className={styles['steps']}>
       {recording.steps.map((step) => (
-        <StepRow key={step.kind} step={step} onRerun={mayRerun ? () => rerun.mutate(step.kind) : undefined} busy={rerun.isPending} />
+        <StepRow key={step.kind} step={step} unreadable={unreadable} onRerun={mayRerun ? () => rerun.mutate(step.kind) : undefined} busy={rerun.isPending} />
       ))}
     </ol>
   );
@@ -45,7 +46,15 @@ export function useRerun(id: string) {
   });
 }
 
-function StepRow({ step, onRerun, busy }: { step: Step; onRerun: (() => void) | undefined; busy: boolean }) {
+interface RowProps {
+  step: Step;
+  /** Nothing can be made of the file: what was left out was not unwanted. */
+  unreadable: boolean;
+  onRerun: (() => void) | undefined;
+  busy: boolean;
+}
+
+function StepRow({ step, unreadable, onRerun, busy }: RowProps) {
   const Icon = ICONS[step.state];
   const name = t.stepNames[step.kind];
   return (
@@ -53,7 +62,7 @@ function StepRow({ step, onRerun, busy }: { step: Step; onRerun: (() => void) | 
       <Icon size={20} strokeWidth={1.75} aria-hidden className={styles['stepIcon']} />
       <div className={styles['stepBody']}>
         <span className={styles['stepName']}>{name}</span>
-        <span className={styles['stepState']}>{stateWords(step)}</span>
+        <span className={styles['stepState']}>{unreadable && step.state === 'skipped' ? t.recording.impossible : stateWords(step)}</span>
         {step.state === 'running' && step.progress !== null && <Progress value={step.progress} label={name} />}
         {step.error_message && step.state === 'failed' && (
           <span className={styles['stepError']} dir="auto">
@@ -61,8 +70,8 @@ function StepRow({ step, onRerun, busy }: { step: Step; onRerun: (() => void) | 
           </span>
         )}
         {step.warnings.map((warning) => (
-          <span key={warning} className={styles['stepState']} dir="auto">
-            {warning}
+          <span key={warning} className={styles['stepState']}>
+            {t.note(warning)}
           </span>
         ))}
         {step.state === 'failed' && onRerun && (

@@ -9,6 +9,7 @@ import { usePermission } from '@/me/usePermission';
 import { announce, Button, Problem } from '@/ui';
 import { Skeleton } from '@/ui/shell';
 
+import { isSoundless } from './NoSound';
 import styles from './Recording.module.css';
 import { Steps, useRerun } from './Steps';
 import { TranscriptText } from './TranscriptText';
@@ -29,10 +30,21 @@ export function TranscriptPanel(props: Props) {
   const ready = recording.transcript_ready;
   useEffectOnArrival(ready);
   if (ready) return <Words {...props} />;
+  if (recording.client_encrypted && recording.status !== 'uploading' && recording.status !== 'failed') {
+    return <p className="muted">{t.recording.encrypted.noWords}</p>;
+  }
   const failed = recording.steps.find((step) => step.state === 'failed' && (step.kind === 'transcribe' || step.kind === 'probe'));
   if (failed) return <WordsFailed recording={recording} failed={failed} />;
   if (recording.status === 'failed') {
     return <Problem title={t.recording.fileFailedTitle} message={recording.processing_error} code={recording.error_code} />;
+  }
+  if (recording.is_deleted && stillWorking(recording)) {
+    return (
+      <div className={styles['pending']}>
+        <h2>{t.recording.trashTitle}</h2>
+        <p className="muted">{t.recording.trashText}</p>
+      </div>
+    );
   }
   if (stillWorking(recording)) {
     return (
@@ -69,7 +81,7 @@ function Words(props: Props) {
           {t.recording.readPlain}
         </Link>
       </p>
-      <TranscriptText {...props} transcript={data} />
+      <TranscriptText {...props} transcript={data} mute={isSoundless(recording)} />
     </>
   );
 }

@@ -19,9 +19,11 @@ interface Props {
   onFollow: (on: boolean) => void;
   /** Goes to the part before or after; filled in for the keys. */
   stepRef: RefObject<((direction: 1 | -1) => void) | null>;
+  /** There is no sound to go to: times are told, and nothing is pressed. */
+  mute?: boolean;
 }
 
-export function TranscriptText({ transcript, sound, following, onFollow, stepRef }: Props) {
+export function TranscriptText({ transcript, sound, following, onFollow, stepRef, mute = false }: Props) {
   const all = useMemo(() => buildRows(transcript), [transcript]);
   const mounted = useRef(new Map<number, HTMLElement>());
   const list = useRef<WindowVirtualizerHandle>(null);
@@ -77,8 +79,8 @@ export function TranscriptText({ transcript, sound, following, onFollow, stepRef
               index={index}
               count={all.rows.length}
               current={index === current}
-              onPlay={playRow}
-              onWord={playWord}
+              onPlay={mute ? undefined : playRow}
+              onWord={mute ? undefined : playWord}
               onMount={mount}
             />
           ))}
@@ -134,8 +136,8 @@ interface RowProps {
   index: number;
   count: number;
   current: boolean;
-  onPlay: (row: Row) => void;
-  onWord: (index: number, event: MouseEvent<HTMLElement>) => void;
+  onPlay: ((row: Row) => void) | undefined;
+  onWord: ((index: number, event: MouseEvent<HTMLElement>) => void) | undefined;
   onMount: (index: number, element: HTMLElement | null) => void;
 }
 
@@ -149,19 +151,23 @@ const RowView = memo(function RowView({ row, index, count, current, onPlay, onWo
       aria-posinset={index + 1}
       aria-current={current ? 'time' : undefined}
     >
-      <button
-        type="button"
-        className={styles['time']}
-        aria-label={t.recording.playFrom(clock(row.start))}
-        onClick={() => onPlay(row)}
-      >
-        {clock(row.start)}
-      </button>
+      {onPlay ? (
+        <button
+          type="button"
+          className={styles['time']}
+          aria-label={t.recording.playFrom(clock(row.start))}
+          onClick={() => onPlay(row)}
+        >
+          {clock(row.start)}
+        </button>
+      ) : (
+        <time className={styles['stillTime']}>{clock(row.start)}</time>
+      )}
       <div className={styles['said']}>
         {row.speaker && <span className={styles['speaker']}>{row.speaker}</span>}
         {/* The time button beside it is the keyboard's way to the same. */}
         {/* eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-noninteractive-element-interactions */}
-        <p ref={keep} dir="auto" className={styles['text']} onClick={(event) => onWord(index, event)}>
+        <p ref={keep} dir="auto" className={styles['text']} data-mute={!onWord || undefined} onClick={onWord && ((event) => onWord(index, event))}>
           {row.text}
         </p>
       </div>

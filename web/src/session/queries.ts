@@ -18,7 +18,7 @@ export const onlyPartOf = (session: Pick<Session, 'parts' | 'missing_part_number
   session.parts.length === 1 && session.missing_part_numbers.length === 0 ? (session.parts[0] ?? null) : null;
 
 const path = (id: string) => ({ path: { session_id: id } });
-const isMoving = (session: Session) => session.status === 'uploading' || session.status === 'processing';
+export const isMoving = (session: Session) => session.status === 'uploading' || session.status === 'processing';
 
 export const sessionQuery = (id: string) =>
   queryOptions({

@@ -24,7 +24,9 @@ export function MiniPlayer({ pageOf }: { pageOf: string | null }) {
         size={36}
       />
       <Link to="/recordings/$id" params={{ id: sound.id }} className={styles['title']}>
-        <bdi>{sound.title}</bdi>
+        <span dir="auto" className="cut">
+          {sound.title}
+        </span>
       </Link>
       {problem ? (
         <span className={styles['problem']}>{t.player.failed}</span>

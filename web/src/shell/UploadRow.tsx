@@ -20,7 +20,9 @@ export function UploadRow({ upload }: { upload: Upload }) {
     <li className={styles['row']} data-phase={phase}>
       <div className={styles['what']}>
         <span className={styles['name']} title={name}>
-          <bdi>{name}</bdi>
+          <span dir="auto" className="cut">
+            {name}
+          </span>
         </span>
         <Phase upload={upload} />
         {shownProblem && (

@@ -1,8 +1,9 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useNavigate, useSearch } from '@tanstack/react-router';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 
 import { openLink } from '@/api/changes';
 import { setCsrfToken } from '@/api/client';
+import { isTransient } from '@/api/errors';
 import { keys } from '@/api/queries';
 import type { Me } from '@/api/types';
 import { t } from '@/messages';
@@ -33,14 +34,20 @@ export function LinkPage() {
   if (token === undefined) {
     return (
       <Card title={t.welcome.badLink}>
-        <Problem title={t.welcome.missingLink} message={t.welcome.badLinkText} />
+        <Problem title={t.welcome.missingLink} message={t.welcome.missingLinkText} />
+        <ToSignIn />
       </Card>
     );
   }
   if (link.isError) {
     return (
-      <Card title={t.welcome.badLink}>
-        <Problem title={t.welcome.badLinkText} error={link.error} onRetry={() => void link.refetch()} />
+      <Card title={isTransient(link.error) ? t.welcome.linkFailed : t.welcome.badLink}>
+        {isTransient(link.error) ? (
+          <Problem title={t.noServer} error={link.error} onRetry={() => void link.refetch()} />
+        ) : (
+          <Problem title={t.welcome.badLinkProblem} error={link.error} copy={false} />
+        )}
+        <ToSignIn />
       </Card>
     );
   }
@@ -53,5 +60,14 @@ export function LinkPage() {
     <Card title={t.welcome.setPassword}>
       <PasswordForm token={token} email={link.data.email} onSignedIn={enter} />
     </Card>
+  );
+}
+
+/** Whoever has a password already goes on from here. */
+function ToSignIn() {
+  return (
+    <p>
+      <Link to="/login">{t.welcome.toSignIn}</Link>
+    </p>
   );
 }

@@ -48,6 +48,7 @@ export function LoginForm({ email: known = '', onSignedIn }: Props) {
         label={t.signIn.password}
         name="password"
         autoComplete="current-password"
+        data-autofocus={known !== '' || undefined}
         required
         withAsterisk={false}
         size="md"

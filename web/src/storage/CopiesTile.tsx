@@ -89,6 +89,24 @@ function States({ states, asOf }: { states: CopyStates; asOf: number }) {
         </dl>
       )}
       {states.verified_last !== null && states.has_unverified && <p className={styles['note']}>{t.storage.never}</p>}
+      <Reading states={states} lost={lost} />
+    </>
+  );
+}
+
+/** How the reading of all copies goes on, and what it found. */
+function Reading({ states, lost }: { states: CopyStates; lost: boolean }) {
+  const { found_bad: found, reading_days: days } = states;
+  const many = found.copies > 0 && found.last_at !== null;
+  return (
+    <>
+      <p className={styles[days === null ? 'warn' : 'note']}>
+        {days === null ? t.storage.notReading : t.storage.reading(days)}
+      </p>
+      <p className={styles[many ? 'foundBad' : 'note']}>
+        {many && found.last_at ? t.storage.found(found.copies, dateAndTime(found.last_at)) : t.storage.foundNone}
+        {many && !lost && ` ${t.storage.foundMended}`}
+      </p>
     </>
   );
 }

@@ -9,8 +9,10 @@ import { t } from '@/messages';
 import { PageTitle, Problem } from '@/ui';
 import { Progress, Skeleton } from '@/ui/shell';
 
+import { BackupTile } from './BackupTile';
 import { CopiesTile } from './CopiesTile';
 import { Command } from './Command';
+import { MovePreview } from './MovePreview';
 import { copiesQuery, infoQuery, usageQuery } from './queries';
 import styles from './Storage.module.css';
 import { StoreList } from './StoreList';
@@ -33,15 +35,24 @@ export function StorageView() {
         </Problem>
       )}
       {usage.isPending && <Skeleton rows={3} kind="row" />}
-      {usage.data && nothing && <Nothing />}
+      {usage.data && nothing && (
+        <>
+          <Nothing />
+          <div className={styles['tiles']}>
+            <BackupTile />
+          </div>
+        </>
+      )}
       {usage.data && !nothing && (
         <>
           <div className={styles['tiles']}>
             <Space usage={usage.data} />
             <CopiesTile states={states} />
+            <BackupTile />
             <Cost usage={usage.data} />
           </div>
           <StoreList usage={usage.data} states={states.data} info={info.data} />
+          {info.data && <MovePreview info={info.data} />}
         </>
       )}
     </div>

@@ -3,6 +3,7 @@ import { fileSize } from '@/format/bytes';
 import { money } from '@/format/money';
 import { t } from '@/messages';
 
+import { Command } from './Command';
 import styles from './Storage.module.css';
 import { storesOf, type StateName, type StoreTold } from './stores';
 
@@ -54,6 +55,12 @@ function StoreRow({ store, currency }: { store: StoreTold; currency: string | nu
         </div>
       )}
       {store.move && <p>{move(store)}</p>}
+      {store.move && store.move.state !== 'done' && (
+        <Command
+          text={store.move.state === 'paused' ? t.storage.resumeIt : t.storage.pauseIt}
+          command={`reelkeep storage migrate --from ${store.name} --${store.move.state === 'paused' ? 'resume' : 'pause'}`}
+        />
+      )}
       {store.classes.length > 1 && <Classes store={store} currency={currency} />}
       {WORDS.filter((state) => store[state] > 0).map((state) => (
         <p key={state} className={styles[state === 'missing' || state === 'damaged' ? 'warn' : 'note']}>

@@ -16,6 +16,12 @@ export const infoQuery = queryOptions({
   staleTime: 5 * 60_000,
 });
 
+export const backupsQuery = queryOptions({
+  queryKey: ['storage', 'backups'],
+  queryFn: ({ signal }) => bodyOf(api.GET('/api/v1/backups', { signal })),
+  refetchInterval: EVERY_MS,
+});
+
 export const copiesQuery = queryOptions({
   queryKey: ['storage', 'copies'],
   queryFn: ({ signal }) => bodyOf(api.GET('/api/v1/storage/copies', { signal })),

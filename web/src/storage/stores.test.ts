@@ -28,6 +28,8 @@ const states: CopyStates = {
   verified_last: null,
   verified_longest_ago: null,
   has_unverified: true,
+  found_bad: { since: '2026-10-21T02:40:00Z', copies: 0, last_at: null },
+  reading_days: 30,
   moves: [{ source: 'local', target: 's3', state: 'running' }],
 };
 

@@ -60,7 +60,9 @@ function TrashRow({ recording }: { recording: Recording }) {
     <li className={styles['row']}>
       <div className={styles['what']}>
         <Link to="/recordings/$id" params={{ id: recording.id }} className={styles['name']}>
-          <bdi>{title}</bdi>
+          <span dir="auto" className="cut">
+            {title}
+          </span>
         </Link>
         {recording.deleted_at && (
           <span className={styles['when']}>{t.trashPage.deleted(dateAndTime(recording.deleted_at))}</span>

@@ -2,7 +2,7 @@ import { CircleAlert } from 'lucide-react';
 import { useState, type ReactNode } from 'react';
 import { Button } from '@mantine/core';
 
-import { ApiError } from '@/api/errors';
+import { ApiError, OFFLINE } from '@/api/errors';
 import { t } from '@/messages';
 
 import styles from './Problem.module.css';
@@ -24,7 +24,8 @@ interface Props {
 /** What happened, its code, and what can be done. */
 export function Problem({ title, error, message, code, onRetry, retryLabel, small = false, copy = true, children }: Props) {
   const said = message ?? (error instanceof Error ? error.message : null);
-  const stable = code ?? (error instanceof ApiError ? error.code : null);
+  // That nobody answered needs no code: there is nothing to look up.
+  const stable = code ?? (error instanceof ApiError && error.code !== OFFLINE ? error.code : null);
   return (
     <div className={styles['problem']} data-small={small || undefined} role="group" aria-label={title}>
       <CircleAlert size={20} strokeWidth={1.75} aria-hidden className={styles['icon']} />

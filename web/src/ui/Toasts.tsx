@@ -2,7 +2,7 @@ import { X } from 'lucide-react';
 import { useEffect, useState, useSyncExternalStore } from 'react';
 import { Button } from '@mantine/core';
 
-import { ApiError } from '@/api/errors';
+import { ApiError, OFFLINE } from '@/api/errors';
 import { t } from '@/messages';
 
 import { IconButton } from './IconButton';
@@ -38,7 +38,8 @@ export const toast = {
   say: (text: string, action?: Toast['action']) => show(text, false, action),
   /** What did not work, with the server's own sentence and code. */
   fail: (text: string, error: unknown) => {
-    const why = error instanceof ApiError ? `: ${error.message} (${error.code})` : '.';
+    const code = error instanceof ApiError && error.code !== OFFLINE ? ` (${error.code})` : '';
+    const why = error instanceof ApiError ? `: ${error.message}${code}` : '.';
     show(`${text}${why}`, true);
   },
 };

@@ -47,7 +47,17 @@ export const theme = createTheme({
   components: {
     Button: { defaultProps: { variant: 'default' } },
     ActionIcon: { defaultProps: { variant: 'subtle', size: 40 } },
-    Modal: { styles: { title: { fontWeight: 600 } }, defaultProps: { centered: true, radius: 10, transitionProps: { duration: 120 } } },
+    Modal: {
+      // A long name leaves the button that closes it where it is.
+      styles: {
+        title: { minWidth: 0, fontWeight: 600, lineHeight: '24px', overflowWrap: 'anywhere' },
+        header: { alignItems: 'flex-start' },
+        close: { flex: 'none' },
+      },
+      defaultProps: { centered: true, radius: 10, transitionProps: { duration: 120 } },
+    },
+    // What is off is seen to be there.
+    Switch: { styles: { track: { boxShadow: 'inset 0 0 0 1px var(--control)' } } },
     Menu: { defaultProps: { radius: 10, transitionProps: { duration: 120 } } },
     Tooltip: { defaultProps: { openDelay: 400, events: { hover: true, focus: true, touch: false } } },
   },

@@ -44,16 +44,18 @@ def backup(
     *,
     to: To = None,
     with_blobs: Annotated[
-        bool, typer.Option("--with-blobs", help="Copy the bytes of recordings too, those not there yet.")
+        bool, typer.Option("--with-blobs", help="Put in the bytes of recordings too, if not there yet.")
     ] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Back up the database and the list of blobs, encrypted; list and prove backups.
+    """Back up the database and, if asked, the recordings, encrypted; list and test backups.
 
-    One moment of the database, the blobs that must exist then, and the installation's secret key go to a
-    store or a folder, encrypted with the key in REELKEEP_BACKUP_KEY_FILE, else one that is made in the data
-    folder and shown this once: whoever loses it has no backup. `reelkeep restore` puts it back.
+    A backup has the database as it is at one moment, the list of the files (blobs) that recordings need then,
+    and the installation's secret key. The bytes of recordings are in it only with --with-blobs; without, they
+    must survive in their stores. It is encrypted with the key in REELKEEP_BACKUP_KEY_FILE, else with one that
+    is made in the data folder and shown this once: without the key nobody can read the backup.
+    `reelkeep restore` puts it back.
 
     \b
     Example:
@@ -85,7 +87,7 @@ def backup(
 
 @app.command(name="list")
 def list_all(*, place: From = None, data: Data = None, as_json: Json = False) -> None:
-    """List the whole backups, newest first; one that broke off is none.
+    """List the complete backups, newest first; one that broke off is not listed.
 
     \b
     Example:
@@ -124,7 +126,7 @@ def prove(
     data: Data = None,
     as_json: Json = False,
 ) -> int:
-    """Prove the newest backup: restore it into scratch, count its rows, read a sample of its blobs.
+    """Test the newest backup: restore it into a temporary folder, count its rows, read a sample of its files.
 
     A Postgres of its own is started in the scratch folder and removed again; nothing of the installation is
     changed, but that the drill is noted. The exit code is 1 when something is not as the backup says.

@@ -47,7 +47,7 @@ def check(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Compare stores with what is known of them, both ways: copies without bytes, bytes without copies.
+    """Compare what lies in stores with what the database knows: lost copies, and files nothing tells of.
 
     A bad copy is made again by workers from another one. Where no other can be read, and the bucket keeps
     versions, it is brought back here and now from the newest that has the sealed size and SHA-256.

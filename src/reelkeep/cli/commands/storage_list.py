@@ -8,7 +8,7 @@ from reelkeep.stores_config import LocalSpec, S3Spec, StoresConfig, StoreSpec, c
 
 
 def list_stores(data: Data = None, as_json: Json = False) -> None:
-    """List the configured stores; asks none of them.
+    """List the configured stores, without connecting to them.
 
     \b
     Example:

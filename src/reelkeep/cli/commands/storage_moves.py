@@ -3,28 +3,38 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from reelkeep.cli.options import Data, Json, with_runtime
-from reelkeep.cli.output import duration_text, print_facts, print_json, print_note, size_text
+from reelkeep.cli.output import (
+    duration_text,
+    print_facts,
+    print_json,
+    print_note,
+    print_table,
+    size_text,
+)
 from reelkeep.errors import Invalid
 from reelkeep.placement import relocate
-from reelkeep.placement.load import InForce, in_force
 from reelkeep.placement.models import RelocationState
-from reelkeep.placement.preview import preview
+from reelkeep.placement.preview import Shelf, Sum
+from reelkeep.placement.preview_move import MovePreview, preview_move
 from reelkeep.runtime import Runtime
 
 LOOK_SECONDS = 1.0
 
 From = Annotated[str, typer.Option("--from", metavar="STORE", help="The store to leave.")]
 To = Annotated[str, typer.Option("--to", metavar="STORE", help="The store that takes its place.")]
-Pause = Annotated[bool, typer.Option("--pause", help="Stop asking for more; --resume goes on.")]
+Pause = Annotated[bool, typer.Option("--pause", help="Pause the move; what has begun is finished.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with a move that was paused.")]
 Cancel = Annotated[bool, typer.Option("--cancel", help="Forget the move; copies stay where they are by now.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be moved, and move nothing.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be moved, removed and paid; move nothing.")
+]
 Wait = Annotated[bool, typer.Option("--wait", help="Show the progress until nothing is left to be moved.")]
 
 
@@ -67,7 +77,7 @@ def drain(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Empty a store before it is removed: its copies go as soon as the rules' other places have theirs.
+    """Empty a store before it is taken out: each copy goes once the other stores of its rule have theirs.
 
     \b
     Example:
@@ -168,29 +178,54 @@ def _show(found: relocate.Progress) -> None:
 
 
 def _dry_run(source: str, target: str | None, data: Any, *, as_json: bool) -> None:
-    async def work(runtime: Runtime) -> dict[str, Any]:
-        runtime.stores.get(source)
-        known = await in_force(runtime, fresh=True)
-        moves = {**known.moves, source: target}
-        found = await preview(
-            runtime,
-            InForce(known.everybody, known.of_organization, moves, known.classes, known.primary),
-        )
-        made = {store: one for (store, _), one in found.made.items()}
-        gone = sum(one.copies for (store, _), one in found.let_go.items() if store == source)
-        return {
-            "source": source,
-            "target": target,
-            "copies_removed": gone,
-            "made": {store: asdict(one) for store, one in made.items()},
-        }
-
-    found = with_runtime(data, work)
+    found = with_runtime(data, lambda runtime: preview_move(runtime, source, target))
     if as_json:
-        print_json(found)
+        print_json(_document(found))
         return
-    made = [
-        (f"copy to {store}", f"{one['copies']:,} copies, {size_text(one['bytes'])}")
-        for store, one in found["made"].items()
+    rows = [
+        *(("copy to", *_row(place)) for place in found.made),
+        *(("remove from", *_row(place)) for place in found.removed),
     ]
-    print_facts([*made, (f"remove from {source}", f"{found['copies_removed']:,} copies")])
+    if rows:
+        print_table(("WHAT", "WHERE", "COPIES", "BYTES"), rows)
+    else:
+        print_note("Nothing would be moved.")
+    print_facts(
+        [
+            ("lost", f"{found.found.lost:,} blobs that no store has" if found.found.lost else None),
+            ("cost once", _money(found, found.cost_once)),
+            ("a month from then on", _money(found, found.cost_per_month, sign=True)),
+        ]
+    )
+    if found.unpriced:
+        print_note(f"Without prices, and so not in the cost: {', '.join(found.unpriced)}.")
+
+
+def _document(found: MovePreview) -> dict[str, Any]:
+    return {
+        "source": found.source,
+        "target": found.target,
+        "make": [_entry(place) for place in found.made],
+        "remove": [_entry(place) for place in found.removed],
+        "lost": found.found.lost,
+        "currency": found.currency,
+        "cost_once": found.cost_once,
+        "cost_per_month_more": found.cost_per_month,
+        "stores_without_prices": found.unpriced,
+    }
+
+
+def _entry(place: tuple[Shelf, Sum]) -> dict[str, Any]:
+    (store, storage_class), found = place
+    return {"store": store, "storage_class": storage_class, **asdict(found)}
+
+
+def _row(place: tuple[Shelf, Sum]) -> tuple[str, str, str]:
+    shelf, found = place
+    return " ".join(shelf).rstrip(), f"{found.copies:,}", size_text(found.bytes)
+
+
+def _money(found: MovePreview, amount: Decimal | None, *, sign: bool = False) -> str | None:
+    if amount is None:
+        return None
+    return f"{amount:+,.2f} {found.currency}" if sign else f"{amount:,.2f} {found.currency}"

@@ -10,14 +10,14 @@ from uuid import UUID
 
 import typer
 
-from reelkeep.blobs.cost import CostOfMoves, Move, cost_of_moves
+from reelkeep.blobs.cost import CostOfMoves, cost_of_moves
 from reelkeep.blobs.store_usage import prices_of
 from reelkeep.cli.options import Data, Json, with_runtime
 from reelkeep.cli.organizations import choose_organization
 from reelkeep.cli.output import print_facts, print_json, print_note, print_table, print_text, size_text
 from reelkeep.errors import Invalid
 from reelkeep.placement.load import InForce, in_force
-from reelkeep.placement.preview import Preview, preview
+from reelkeep.placement.preview import Preview, moves_of, preview
 from reelkeep.placement.retention import Ending, preview_retention
 from reelkeep.placement.rules import Kept
 from reelkeep.placement.write_rules import Written, clear_rules, list_rules, read_rules, write_rules
@@ -138,7 +138,7 @@ async def _preview(
         known = await _as_if(runtime, known, text, organization)
     found = await preview(runtime, known)
     prices = prices_of(runtime.stores)
-    cost = cost_of_moves(_moves(found), prices) if prices else None
+    cost = cost_of_moves(moves_of(found), prices) if prices else None
     return found, cost, await preview_retention(runtime, known)
 
 
@@ -149,19 +149,6 @@ async def _as_if(runtime: Runtime, known: InForce, text: str, organization: str 
     if scope is None:
         return replace(known, everybody=read)
     return replace(known, of_organization={**known.of_organization, scope: read})
-
-
-def _moves(found: Preview) -> list[Move]:
-    made = [
-        Move(source, target, one.copies, one.bytes, keeps_source=True)
-        for (source, target), one in found.carried.items()
-    ]
-    gone = [Move(shelf, None, one.copies, one.bytes) for shelf, one in found.let_go.items()]
-    other = [
-        Move((store, before), (store, after), one.copies, one.bytes)
-        for (store, before, after), one in found.reclassed.items()
-    ]
-    return [*made, *gone, *other]
 
 
 def _document(found: Preview, cost: CostOfMoves | None) -> dict[str, Any]:
