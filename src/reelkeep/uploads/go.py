@@ -222,9 +222,9 @@ class _Go:
             async with self._lock:
                 offset = self._growing.offset
                 safe = self._changed(await self._growing.flush())
-            if safe:
-                await self._turn.save(**safe)
-                seconds = NOTED_FLUSH_SECONDS
+                if safe:  # before another byte: with it the upload may go over, and the row says so first
+                    await self._turn.save(**safe)
+                    seconds = NOTED_FLUSH_SECONDS
             self._safe = offset
         except (ReelkeepError, Stopped) as error:  # the go ends with it when it next takes bytes
             self._failed = error

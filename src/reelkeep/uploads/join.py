@@ -27,7 +27,7 @@ from reelkeep.stores.guarded_calls import generator
 from reelkeep.stores.protocol import Growing
 from reelkeep.uploads.beginning import Beginning, growing_in, growing_store
 from reelkeep.uploads.ending import SEALABLE
-from reelkeep.uploads.models import Upload
+from reelkeep.uploads.models import ONE_GO, Upload
 from reelkeep.uploads.ripen import require_whole
 
 log = get_logger(__name__)
@@ -102,7 +102,8 @@ class _Join:
             notes = await growing.flush()
             if growing.offset != self._length:
                 raise self._damaged(growing.offset)
-        await self._save(store=first.store, growth=notes, beginning={})
+        one_go = {ONE_GO: True} if ONE_GO in upload.growth else {}
+        await self._save(store=first.store, growth={**notes, **one_go}, beginning={})
 
     async def give_back(self) -> None:
         """Let the next one begin at once, from what was kept."""
