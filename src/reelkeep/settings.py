@@ -241,8 +241,9 @@ class Settings(BaseSettings):
     )
     fallback_store: str | None = Field(
         None,
-        description="Store that takes new recordings while the other one cannot be reached; they are moved "
-        "when it answers again. Without it: the `fallback` of `REELKEEP_STORES_FILE`, else none.",
+        description="Store that takes new recordings, and the rest of uploads through the server, while the "
+        "other one cannot be reached; they are moved when it answers again. Without it: the `fallback` of "
+        "`REELKEEP_STORES_FILE`, else none.",
     )
     encryption_key_file: FullPath | None = Field(
         None,

@@ -139,6 +139,9 @@ class UnsteadyGrowing:
     async def flush(self) -> GrowthNotes:
         return await self._inside.flush()
 
+    async def salvage(self) -> None:
+        return None
+
 
 class Plain:
     """A store of which nothing is asked but what it can do."""

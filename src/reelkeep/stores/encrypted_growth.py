@@ -15,7 +15,7 @@ from typing import Any
 
 from reelkeep.errors import ObjectNotFound
 from reelkeep.stores.key_ring import KeyRing
-from reelkeep.stores.protocol import COUNTED, GrowthNotes, ObjectFacts, Store
+from reelkeep.stores.protocol import COUNTED, GrowthNotes, ObjectFacts, Salvaged, Store
 from reelkeep.stores.sealed_segments import plain_size
 
 #: What grows lies under these keys of the inner store; nothing else may.
@@ -208,6 +208,13 @@ class EncryptedGrowing:
         if len(small) > SMALL_PIECES_MAX:
             joined = await self._store.join_pieces(self._key, small)
             self._pieces = [*self._pieces[: -len(small)], joined]
+        return self._notes()
+
+    async def salvage(self) -> Salvaged:
+        """The pieces that are safe, and what is still held."""
+        return Salvaged(self._notes(), self._written, _once(bytes(self._held)))
+
+    def _notes(self) -> GrowthNotes:
         return {PIECES: [[piece.place, piece.offset, piece.size_bytes] for piece in self._pieces]}
 
     async def _write(self, size_bytes_max: int) -> None:

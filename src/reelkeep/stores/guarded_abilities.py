@@ -20,6 +20,7 @@ from reelkeep.stores.protocol import (
     PartFacts,
     PartsUpload,
     RestoresCold,
+    Salvaged,
     SignsUrls,
     Store,
     TakesParts,
@@ -193,8 +194,8 @@ class GuardedGrowth(GuardedCalls):
         return cast(Grows, self._inside)
 
     async def grown(self, key: str, notes: GrowthNotes) -> int:
-        """As the store inside, with further tries."""
-        return await self._run("grown", key, lambda _: self._growth.grown(key, notes))
+        """As the store inside, with further tries; one that goes by the notes says nothing of the service."""
+        return await self._run("grown", key, lambda _: self._growth.grown(key, notes), is_proof=False)
 
     def growing(
         self, key: str, notes: GrowthNotes, *, content_type: str | None = None
@@ -210,14 +211,18 @@ class GuardedGrowth(GuardedCalls):
         operation = Operation(self._inside.name, "grow", key, self.traffic, self.health)
         try:
             async with self._growth.growing(key, notes, content_type=content_type) as growing:
-                yield GuardedGrowing(growing, operation)
+                guarded = GuardedGrowing(growing, operation)
+                yield guarded
         except BaseException as error:
             if isinstance(error, StoreError) and not isinstance(error, WrongBytes):
                 operation.failed(error)
             else:  # its caller's: a client that went away, a checksum that is wrong
                 operation.left()
             raise
-        operation.done()
+        if guarded.failure is not None:  # which its caller knew how to live with
+            operation.failed(guarded.failure)
+        else:
+            operation.done()
 
     async def finish_growth(
         self, key: str, notes: GrowthNotes, *, content_type: str | None = None
@@ -331,6 +336,8 @@ class GuardedGrowing:
     def __init__(self, inside: Growing, operation: Operation) -> None:
         self._inside = inside
         self._operation = operation
+        #: What the store refused last, until it took something again.
+        self.failure: StoreError | None = None
 
     @property
     def offset(self) -> int:
@@ -340,11 +347,25 @@ class GuardedGrowing:
     async def write(self, data: bytes | memoryview) -> None:
         """As the one inside, once."""
         refuse_inside_unit_of_work("append to an object that grows")
-        await self._inside.write(data)
+        try:
+            await self._inside.write(data)
+        except StoreError as error:
+            self.failure = error
+            raise
         self._operation.bytes += len(data)
 
     async def flush(self) -> GrowthNotes:
         """As the one inside, once: it tries again itself what may be."""
         refuse_inside_unit_of_work("flush of an object that grows")
         self._operation.more_requests += 1
-        return await self._inside.flush()
+        try:
+            notes = await self._inside.flush()
+        except StoreError as error:
+            self.failure = error
+            raise
+        self.failure = None
+        return notes
+
+    async def salvage(self) -> Salvaged | None:
+        """As the one inside."""
+        return await self._inside.salvage()

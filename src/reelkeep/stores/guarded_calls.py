@@ -96,9 +96,16 @@ class GuardedCalls:
         self.clients_are_expected = not isinstance(inside, OpensFiles)
 
     async def _run(
-        self, action: str, key: str, call: Callable[[Operation], Awaitable[T]], *, repeat: bool = True
+        self,
+        action: str,
+        key: str,
+        call: Callable[[Operation], Awaitable[T]],
+        *,
+        repeat: bool = True,
+        is_proof: bool = True,
     ) -> T:
-        operation = Operation(self._inside.name, action, key, self.traffic, self.health)
+        health = self.health if is_proof else None
+        operation = Operation(self._inside.name, action, key, self.traffic, health)
         try:
             while True:
                 try:

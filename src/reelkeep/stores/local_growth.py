@@ -27,7 +27,7 @@ from reelkeep.stores.keys import check_key
 from reelkeep.stores.local_files import in_thread, translated
 from reelkeep.stores.local_folder import RACES_MAX, LocalFolder, make_folders
 from reelkeep.stores.local_walk import BYTES, FOLDER
-from reelkeep.stores.protocol import COUNTED, UNHASHED, GrowthNotes, ObjectFacts
+from reelkeep.stores.protocol import COUNTED, UNHASHED, GrowthNotes, ObjectFacts, Salvaged
 
 DIGEST = ".sha256"
 LOCK_SECONDS_MAX = 5.0
@@ -59,6 +59,10 @@ class LocalGrowing:
         """On return the file has every byte; it needs no notes."""
         await self.buffer.flush()
         return {}
+
+    async def salvage(self) -> Salvaged | None:
+        """None: the bytes are in the file."""
+        return None
 
     async def _write(self, pieces: list[Piece]) -> None:
         await in_thread(self._place.pool, self._place.root, self._append, pieces)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from reelkeep.errors import ObjectNotFound
 from reelkeep.stores.keys import check_key
-from reelkeep.stores.protocol import COUNTED, GrowthNotes, ObjectFacts
+from reelkeep.stores.protocol import COUNTED, GrowthNotes, ObjectFacts, Salvaged
 
 
 @dataclass(slots=True)
@@ -46,6 +46,10 @@ class MemoryGrowing:
         if self._first_go:
             grown.one_go_bytes = len(grown.body)
         return {}
+
+    async def salvage(self) -> Salvaged | None:
+        """None: memory does not go away without this process."""
+        return None
 
 
 class MemoryGrowth(ABC):

@@ -405,6 +405,17 @@ COUNTED = "counted"
 UNHASHED = "unhashed"
 
 
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """What can be had of bytes that were growing in a store that has failed."""
+
+    #: As of a flush, and how many bytes they tell of: what only the store has.
+    notes: GrowthNotes
+    size_bytes: int
+    #: The bytes after those; to be read before the growing is left.
+    rest: AsyncIterator[bytes]
+
+
 class Growing(Protocol):
     """An object whose bytes are being appended by this process alone."""
 
@@ -420,6 +431,13 @@ class Growing(Protocol):
     async def flush(self) -> GrowthNotes:
         """From here on the bytes taken so far survive the death of this process, if the caller keeps
         these notes (guarded by its fence). Not fsynced: that is `finish_growth`'s."""
+        ...
+
+    async def salvage(self) -> Salvaged | None:
+        """After a `write` or `flush` that raised a `StoreError`: all bytes taken, without asking the store.
+
+        None where the store alone has them. Nothing may be written or flushed afterwards.
+        """
         ...
 
 

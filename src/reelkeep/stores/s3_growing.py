@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 
@@ -12,7 +13,7 @@ from reelkeep.logs import get_logger
 from reelkeep.stores.buffering import BufferBudget, Piece, WriteBuffer
 from reelkeep.stores.local_files import in_thread
 from reelkeep.stores.patience import Patience
-from reelkeep.stores.protocol import GrowthNotes
+from reelkeep.stores.protocol import GrowthNotes, Salvaged
 from reelkeep.stores.s3_notes import S3Notes, part_bytes
 from reelkeep.stores.s3_parts import S3Parts
 from reelkeep.stores.s3_requests import S3Requests
@@ -95,6 +96,25 @@ class S3Growing:
         elif self._notes.size_bytes > self._opened_at:
             self._notes.sha256 = None
         return self._notes.write()
+
+    async def salvage(self) -> Salvaged:
+        """What lies in parts, and in tails that are not on scratch; the rest is on scratch."""
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)
+            self._sending = None
+        await self._buffer.flush()
+        notes = replace(self._notes, sha256=None)
+        if self._spools and not self._spools[0].missing_bytes:
+            notes.tails = []
+        kept = notes.write() if notes.size_bytes else {}
+        return Salvaged(kept, notes.size_bytes, self._on_scratch(notes.tails_bytes))
+
+    async def _on_scratch(self, start: int) -> AsyncIterator[bytes]:
+        for spool in self._spools:
+            async for piece in spool.pieces(start, spool.size_bytes):
+                yield piece
+            start = 0
 
     async def _spill(self, pieces: list[Piece]) -> None:
         """From memory to scratch; the buffer calls it from one task at a time."""

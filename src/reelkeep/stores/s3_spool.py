@@ -65,7 +65,13 @@ class Spool:
     async def body(self, start: int, end: int) -> Body:
         """A range as the body of a request, with its digest."""
         digest = await in_thread(self._scratch.pool, self._scratch.folder, self._digest, start, end)
-        return Body(end - start, digest, lambda: self._pieces(start, end))
+        return Body(end - start, digest, lambda: self.pieces(start, end))
+
+    async def pieces(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """A range, in pieces."""
+        for at in range(start, end, _READ_BYTES):
+            size = min(_READ_BYTES, end - at)
+            yield await in_thread(self._scratch.pool, self._scratch.folder, self._read, at, size)
 
     def close(self) -> None:
         """Forget the bytes."""
@@ -74,11 +80,6 @@ class Spool:
             if self._file is not None:
                 self._file.close()
                 self._file = None
-
-    async def _pieces(self, start: int, end: int) -> AsyncIterator[bytes]:
-        for at in range(start, end, _READ_BYTES):
-            size = min(_READ_BYTES, end - at)
-            yield await in_thread(self._scratch.pool, self._scratch.folder, self._read, at, size)
 
     def _digest(self, start: int, end: int) -> str:
         digest = hashlib.sha256()

@@ -17,6 +17,7 @@ from reelkeep.blobs.usage import reserve_usage
 from reelkeep.errors import Conflict, ErrorCode, ObjectNotFound, ReelkeepError
 from reelkeep.events.append import append
 from reelkeep.logs import get_logger
+from reelkeep.placement.choose import fallback_for
 from reelkeep.recordings.advance import Standing, lock_recording, write_standing
 from reelkeep.recordings.create import NewRecording
 from reelkeep.recordings.models import Status
@@ -32,6 +33,7 @@ from reelkeep.uploads.fetch_http import BrokeOff, Limits, failed
 from reelkeep.uploads.fetch_keep import keep_what_came
 from reelkeep.uploads.fetch_run import FetchLost, FetchRun, Notes, claim_upload
 from reelkeep.uploads.find import upload_of
+from reelkeep.uploads.grow import AWAY
 from reelkeep.uploads.initiate import begin_upload, lasts_seconds
 from reelkeep.uploads.limits import UNKNOWN_TYPE, load_limits, plain_type
 from reelkeep.uploads.models import Upload, UploadMethod, UploadState
@@ -176,10 +178,32 @@ async def _fetch_and_seal(run: FetchRun, resolve: Resolve) -> None:
     if run.notes.attempts > ATTEMPTS_MAX:  # workers died of it
         raise failed(f"The fetch ended unexpectedly {ATTEMPTS_MAX} times.")
     if run.source_url is not None:
-        if not await _is_here(run):
-            await _fetch_in_time(run, run.source_url, resolve)
+        try:
+            await _bring_in(run, run.source_url, resolve)
+        except AWAY as error:
+            if not await _go_over(run, error):
+                raise
+            await _bring_in(run, run.source_url, resolve)
         await keep_what_came(run)
     await seal(run.runtime, run.upload.organization_id, run.upload.recording_id, Claims())
+
+
+async def _bring_in(run: FetchRun, url: str, resolve: Resolve) -> None:
+    if not await _is_here(run):
+        await _fetch_in_time(run, url, resolve)
+
+
+async def _go_over(run: FetchRun, error: ReelkeepError) -> bool:
+    """Fetch from the first byte into the fallback store: an address can be asked again, a store that is away
+    cannot. Whether there is one, and anything left to fetch."""
+    fallback = await fallback_for(run.runtime, run.upload.store)
+    if fallback is None or (run.notes.total is not None and run.notes.offset == run.notes.total):
+        return False
+    store = growing_store(run.runtime.stores.get(fallback))
+    await run.keep(run.notes.fresh(), {}, store=fallback)
+    log.warning("a fetch begins anew elsewhere", left=run.upload.store, store=fallback, error=error.message)
+    run.store, run.upload.store = store, fallback
+    return True
 
 
 async def _is_here(run: FetchRun) -> bool:

@@ -9,13 +9,14 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from reelkeep.errors import Conflict, ErrorCode, ReelkeepError, StoreError, WrongBytes
 from reelkeep.logs import get_logger
-from reelkeep.stores.protocol import COUNTED, UNHASHED, Growing, Grows, GrowthNotes
+from reelkeep.stores.protocol import COUNTED
+from reelkeep.uploads.beginning import bytes_before
+from reelkeep.uploads.grow import Grower, go_over_if_away
 from reelkeep.uploads.limits import check_size
-from reelkeep.uploads.models import DIGEST_WANTED
 from reelkeep.uploads.writers import SWEEP_SOON, Stopped, Turn, busy
 
 log = get_logger(__name__)
@@ -47,16 +48,9 @@ class Arrival:
     checksum: Checksum | None = None
 
 
-async def append(turn: Turn, store: Grows, arrival: Arrival) -> int:
+async def append(turn: Turn, arrival: Arrival) -> int:
     """Append the body under the turn, and end the turn in the row; the offset that the upload then has."""
-    upload = turn.upload
-    if arrival.checksum is not None:
-        # Beyond this nothing counts, whatever the store holds, until the checksum was found right.
-        await turn.save(growth={**upload.growth, COUNTED: arrival.offset})
-    notes: GrowthNotes = upload.growth or {}
-    if DIGEST_WANTED not in notes:
-        notes = {**notes, UNHASHED: True}
-    async with store.growing(upload.incoming_key, notes, content_type=upload.content_type) as growing:
+    async with await _opened(turn, arrival) as growing:
         if growing.offset != arrival.offset:
             raise wrong_offset(growing.offset, arrival.offset)
         go = _Go(turn, growing, arrival)
@@ -68,8 +62,39 @@ async def append(turn: Turn, store: Grows, arrival: Arrival) -> int:
     return growing.offset
 
 
+async def _opened(turn: Turn, arrival: Arrival) -> "Grower | _Whole":
+    upload = turn.upload
+    if arrival.offset == upload.size_bytes_declared:
+        return _Whole(arrival.offset)
+    await go_over_if_away(turn.runtime, upload, turn.save, arrival.offset)
+    if arrival.checksum is not None:
+        # Beyond this nothing counts, whatever the store holds, until the checksum was found right.
+        counted = arrival.offset - bytes_before(upload)
+        await turn.save(growth={**upload.growth, COUNTED: counted})
+    return Grower(turn.runtime, upload, turn.save, proved=arrival.checksum is None)
+
+
+class _Whole:
+    """An upload that has all its bytes: they may be an object already, so nothing is opened to append."""
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+
+    async def __aenter__(self) -> "_Whole":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def write(self, data: bytes | memoryview) -> None:
+        raise AssertionError(f"{len(data)} bytes beyond the length that was declared")
+
+    async def flush(self) -> dict[str, Any]:
+        return {}
+
+
 class _Go:
-    def __init__(self, turn: Turn, growing: Growing, arrival: Arrival) -> None:
+    def __init__(self, turn: Turn, growing: Grower | _Whole, arrival: Arrival) -> None:
         self._turn, self._growing, self._arrival = turn, growing, arrival
         self._length = turn.upload.size_bytes_declared
         self._digest = hashlib.new(arrival.checksum.algorithm) if arrival.checksum else None
@@ -98,10 +123,10 @@ class _Go:
             await self._stop_timer()
         return None
 
-    async def last_flush(self, problem: BaseException | None) -> GrowthNotes | None:
-        """Make safe what came; None where nothing is to be noted."""
+    async def last_flush(self, problem: BaseException | None) -> dict[str, Any]:
+        """Make safe what came; what is to be noted."""
         if problem is not None and self._digest is not None:
-            return None  # unproved
+            return {}  # unproved
         try:
             if problem is not None and self._last_piece and not isinstance(problem, StoreError):
                 await self._growing.write(self._last_piece)
@@ -110,12 +135,12 @@ class _Go:
             if problem is None:
                 raise
             log.warning("what a broken-off request brought last was not kept", exc_info=error)
-            return None
+            return {}
 
-    async def let_go(self, notes: GrowthNotes | None, problem: BaseException | None) -> None:
+    async def let_go(self, safe: dict[str, Any], problem: BaseException | None) -> None:
         """Note how far the upload is, and end the turn in the row."""
         turn, offset = self._turn, self._growing.offset
-        values: dict[str, object] = {} if notes is None or notes == turn.upload.growth else {"growth": notes}
+        values = self._changed(safe)
         length = self._length
         if self._arrival.last and problem is None and length is None:
             values["size_bytes_declared"] = length = offset
@@ -127,6 +152,10 @@ class _Go:
         except Stopped:
             if problem is None:
                 raise busy() from None
+
+    def _changed(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Those that the row does not say yet."""
+        return {name: value for name, value in values.items() if value != getattr(self._turn.upload, name)}
 
     async def _take(self, piece: bytes) -> None:
         after = self._growing.offset + len(self._last_piece) + len(piece)
@@ -192,10 +221,10 @@ class _Go:
         try:
             async with self._lock:
                 offset = self._growing.offset
-                notes = await self._growing.flush()
-            if notes != self._turn.upload.growth:
-                await self._turn.save(growth=notes)
-                seconds = NOTED_FLUSH_SECONDS
+                safe = self._changed(await self._growing.flush())
+                if safe:  # before another byte: with it the upload may go over, and the row says so first
+                    await self._turn.save(**safe)
+                    seconds = NOTED_FLUSH_SECONDS
             self._safe = offset
         except (ReelkeepError, Stopped) as error:  # the go ends with it when it next takes bytes
             self._failed = error

@@ -12,6 +12,7 @@ from reelkeep.logs import get_logger
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import Grows, ObjectFacts, PartsUpload, Store, TakesParts
 from reelkeep.uploads.attempts import remove_attempts
+from reelkeep.uploads.beginning import notes_in
 from reelkeep.uploads.ending import take_upload
 from reelkeep.uploads.models import Upload, UploadMethod, UploadState
 from reelkeep.uploads.sweep import settle
@@ -36,7 +37,7 @@ IN_PARTS = (UploadMethod.POST, UploadMethod.PUT, UploadMethod.MULTIPART)
 async def sweep_incoming(runtime: Runtime) -> int:
     """Walk `incoming/` of every store; how many objects, multipart uploads and growths were removed."""
     removed = 0
-    for store in runtime.stores.by_name.values():
+    for name, store in runtime.stores.by_name.items():
         async for facts in store.list_objects(INCOMING):
             removed += await _tidy_object(runtime, store, facts)
         if isinstance(store, TakesParts):
@@ -44,7 +45,7 @@ async def sweep_incoming(runtime: Runtime) -> int:
                 removed += await _tidy_parts(runtime, store, parts)
         if isinstance(store, Grows):
             async for facts in store.list_growths(INCOMING):
-                removed += await _tidy_growth(runtime, store, facts)
+                removed += await _tidy_growth(runtime, name, store, facts)
     return removed
 
 
@@ -101,14 +102,14 @@ async def _tidy_parts(runtime: Runtime, store: TakesParts, parts: PartsUpload) -
     return True
 
 
-async def _tidy_growth(runtime: Runtime, store: Grows, facts: ObjectFacts) -> bool:
+async def _tidy_growth(runtime: Runtime, name: str, store: Grows, facts: ObjectFacts) -> bool:
     now = runtime.clock.now()
     upload = await _find(runtime, facts.key)
     if upload is not None and (upload.state == UploadState.OPEN or upload.method in IN_PARTS):
         return False
     if not await _is_dead(runtime, upload, now - facts.modified_at, now):
         return False
-    await store.discard_growth(facts.key, upload.growth if upload else {})
+    await store.discard_growth(facts.key, notes_in(upload, name))
     log.info("growth removed that nothing needs", key=facts.key)
     return True
 

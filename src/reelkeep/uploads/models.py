@@ -45,6 +45,8 @@ class UploadMethod(StrEnum):
 GROWING = (UploadMethod.TUS, UploadMethod.RESUMABLE)
 #: In the notes of a growing upload for which a SHA-256 was declared.
 DIGEST_WANTED = "digest_wanted"
+#: In the notes of a plain upload whose bytes have all grown, and are to be made the incoming object.
+ONE_GO = "one_go"
 
 
 class Upload(TenantTable, Base):
@@ -74,6 +76,11 @@ class Upload(TenantTable, Base):
     multipart_id: Mapped[str | None] = mapped_column(comment="the store's id of a multipart upload")
     growth: Mapped[dict[str, Any]] = mapped_column(
         default=dict, server_default="{}", comment="what the store wants to be told again of growing bytes"
+    )
+    beginning: Mapped[dict[str, Any]] = mapped_column(
+        default=dict,
+        server_default="{}",
+        comment="of one that went over to another store: which one has its first bytes, how many, its notes",
     )
     writer_id: Mapped[UUID | None] = mapped_column(
         comment="fence: the request that may append; a newer one takes it over"

@@ -11,10 +11,12 @@ from reelkeep.errors import Conflict, ErrorCode, Invalid, ReelkeepError, WrongBy
 from reelkeep.logs import get_logger
 from reelkeep.recordings.create import NewRecording
 from reelkeep.runtime import Runtime
+from reelkeep.uploads.beginning import discard_grown
 from reelkeep.uploads.ending import refuse
 from reelkeep.uploads.initiate import begin_upload
 from reelkeep.uploads.limits import COMPRESS_OR_PARTS
 from reelkeep.uploads.models import Upload, UploadMethod
+from reelkeep.uploads.one_go import grow_in_one_go, may_go_over
 from reelkeep.uploads.seal import Claims, Sealed, complete_upload
 
 log = get_logger(__name__)
@@ -29,6 +31,7 @@ async def take_plain(
     giving a ticket and sealing raise; after `SEAL_PENDING` (details: recording_id) a job goes on sealing.
     """
     upload = await begin_upload(runtime, organization_id, user_id, new, UploadMethod.PLAIN)
+    begun_in = upload.store
     try:
         await _put(runtime, upload, new, body)
         return upload.recording_id, await complete_upload(
@@ -36,13 +39,16 @@ async def take_plain(
         )
     except BaseException as error:
         if not isinstance(error, ReelkeepError) or error.code != ErrorCode.SEAL_PENDING:
-            await asyncio.shield(_end(runtime, upload, error))
+            await asyncio.shield(_end(runtime, upload, begun_in, error))
         raise
 
 
 async def _put(runtime: Runtime, upload: Upload, new: NewRecording, body: AsyncIterator[bytes]) -> None:
     bounded = _bounded(body, new.size_bytes, upload.size_bytes_max)
     try:
+        if may_go_over(runtime, upload.store):
+            await grow_in_one_go(runtime, upload, bounded, sha256=new.sha256)
+            return
         await runtime.stores.get(upload.store).put(
             upload.incoming_key,
             bounded,
@@ -87,7 +93,7 @@ def _wrong_length(what: str, declared: int) -> Conflict:
     )
 
 
-async def _end(runtime: Runtime, upload: Upload, error: BaseException) -> None:
+async def _end(runtime: Runtime, upload: Upload, begun_in: str, error: BaseException) -> None:
     """Nobody can bring the rest: the recording fails now, and its quota is free again."""
     if not isinstance(error, ReelkeepError):
         log.info("a plain upload broke off", recording_id=str(upload.recording_id), exc_info=error)
@@ -97,6 +103,8 @@ async def _end(runtime: Runtime, upload: Upload, error: BaseException) -> None:
         )
     try:
         await refuse(runtime, upload, error)
+        if may_go_over(runtime, begun_in):
+            await discard_grown(runtime, upload, begun_in)
         await runtime.stores.get(upload.store).delete(upload.incoming_key)
     except ReelkeepError as failed:
         log.warning("a plain upload that broke off is left to the sweep", exc_info=failed)

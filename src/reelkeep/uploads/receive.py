@@ -12,23 +12,24 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from reelkeep.errors import Conflict, ErrorCode, Invalid, ReelkeepError
+from reelkeep.errors import Conflict, ErrorCode, Invalid, ReelkeepError, StoreError
+from reelkeep.logs import get_logger
 from reelkeep.recordings.create import NewRecording
 from reelkeep.runtime import Runtime
-from reelkeep.stores.protocol import Grows
+from reelkeep.uploads.beginning import discard_grown, grown
 from reelkeep.uploads.ending import give_up, refuse
 from reelkeep.uploads.find import refused_before
 from reelkeep.uploads.go import Arrival, Checksum, append, wrong_offset
 from reelkeep.uploads.initiate import begin_upload
 from reelkeep.uploads.limits import check_size
 from reelkeep.uploads.models import Upload, UploadMethod, UploadState
-from reelkeep.uploads.ripen import growing_store
 from reelkeep.uploads.seal import complete_upload
 from reelkeep.uploads.writers import NotOpen, Stopped, Turn, busy, find_upload, writers_of
 
 __all__ = ["Checksum", "Progress", "discard", "look", "open_growing", "receive"]
 
 T = TypeVar("T")
+log = get_logger(__name__)
 
 #: All bytes are here and are not those that were declared. Under this address no others can come, so the
 #: upload ends; what came is kept for a while, as that of any upload that has expired.
@@ -81,8 +82,7 @@ async def look(runtime: Runtime, organization_id: UUID, upload_id: UUID) -> Prog
         upload = await find_upload(runtime, organization_id, upload_id)
     if upload.state != UploadState.OPEN:
         return await _ended(runtime, upload)
-    offset = await growing_store(runtime, upload).grown(upload.incoming_key, upload.growth)
-    return await _sealed_when_whole(runtime, upload, offset)
+    return await _sealed_when_whole(runtime, upload, await grown(runtime, upload))
 
 
 async def receive(
@@ -150,19 +150,18 @@ async def _in_order(work: Coroutine[Any, Any, T], turn: Turn) -> T:
 
 async def _take(turn: Turn, arrival: Arrival, body_length: int | None) -> int:
     async with writers_of(turn.runtime).turn(turn):
-        store = growing_store(turn.runtime, turn.upload)
         try:
-            await _check(turn, store, arrival, body_length)
-            return await append(turn, store, arrival)
+            await _check(turn, arrival, body_length)
+            return await append(turn, arrival)
         finally:
             if turn.upload.writer_id is not None:  # refused before a byte was taken
                 await turn.let_go()
 
 
-async def _check(turn: Turn, store: Grows, arrival: Arrival, body_length: int | None) -> None:
+async def _check(turn: Turn, arrival: Arrival, body_length: int | None) -> None:
     """Refuse what cannot be right before any of the body is read; note a length that is declared now."""
     upload = turn.upload
-    offset = await store.grown(upload.incoming_key, upload.growth)
+    offset = await grown(turn.runtime, upload)
     if offset != arrival.offset:
         raise wrong_offset(offset, arrival.offset)
     declared = upload.size_bytes_declared
@@ -229,7 +228,12 @@ async def _discard(turn: Turn) -> None:
     upload = turn.upload
     # First the row: then whoever dies here leaves bytes that the sweep finds, never an upload without them.
     await give_up(turn.runtime, upload, told)
-    await growing_store(turn.runtime, upload).discard_growth(upload.incoming_key, upload.growth)
+    try:
+        await discard_grown(turn.runtime, upload)
+    except StoreError as error:
+        if not upload.beginning:
+            raise
+        log.warning("what came of a discarded upload is left to the sweep", exc_info=error)
 
 
 def _progress(upload: Upload, offset: int, state: UploadState) -> Progress:

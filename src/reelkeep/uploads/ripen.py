@@ -2,42 +2,40 @@
 
 from sqlalchemy import CursorResult, update
 
-from reelkeep.errors import Conflict, ErrorCode, ObjectNotFound, StoreRefused
+from reelkeep.errors import Conflict, ErrorCode, ObjectNotFound
 from reelkeep.runtime import Runtime
-from reelkeep.stores.protocol import Grows
-from reelkeep.uploads.models import GROWING, Upload, UploadState
-
-
-def growing_store(runtime: Runtime, upload: Upload) -> Grows:
-    """The upload's store as one whose objects grow; `STORE_REFUSED` for one that cannot."""
-    store = runtime.stores.get(upload.store)
-    if not isinstance(store, Grows):
-        raise StoreRefused(
-            f"The store {store.name!r} takes no uploads in several goes; use another method.",
-            store=store.name,
-        )
-    return store
+from reelkeep.uploads.beginning import growing_store, grown
+from reelkeep.uploads.models import GROWING, ONE_GO, Upload, UploadState
 
 
 async def ripen(runtime: Runtime, upload: Upload) -> None:
     """Make the grown bytes the object under `incoming/`; harmless when done twice, or for other methods.
 
+    Raises as `require_whole`. All bytes grow in one store: others are joined before.
+    """
+    if upload.method not in GROWING and ONE_GO not in upload.growth:
+        return
+    await require_whole(runtime, upload)
+    store = growing_store(runtime, upload)
+    try:
+        await store.finish_growth(upload.incoming_key, upload.growth, content_type=upload.content_type)
+    except ObjectNotFound:  # another has sealed it meanwhile and tidied up, which the seal finds out
+        return
+
+
+async def require_whole(runtime: Runtime, upload: Upload) -> int:
+    """The length of an upload that has all its bytes.
+
     Raises `UPLOAD_INCOMPLETE` (details: offset, length) while some are missing. An upload that never
     declared its length, a live recording whose device is gone, is whole with what came once it has expired.
     """
-    if upload.method not in GROWING:
-        return
-    store = growing_store(runtime, upload)
-    offset = await store.grown(upload.incoming_key, upload.growth)
+    offset = await grown(runtime, upload)
     length = upload.size_bytes_declared
     if length is None and offset and await _is_abandoned(runtime, upload, offset):
         length = offset
     if length is None or offset < length:
         raise _incomplete(upload, offset)
-    try:
-        await store.finish_growth(upload.incoming_key, upload.growth, content_type=upload.content_type)
-    except ObjectNotFound:  # another has sealed it meanwhile and tidied up, which the seal finds out
-        return
+    return length
 
 
 async def _is_abandoned(runtime: Runtime, upload: Upload, offset: int) -> bool:

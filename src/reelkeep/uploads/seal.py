@@ -53,6 +53,7 @@ from reelkeep.stores.protocol import ObjectFacts, Store
 from reelkeep.uploads.attempts import forget_attempts, note_attempt
 from reelkeep.uploads.ending import SEALABLE, Taken, refuse, take_upload
 from reelkeep.uploads.find import Promised, load_promised, refused_before, upload_of
+from reelkeep.uploads.join import join
 from reelkeep.uploads.limits import UNKNOWN_TYPE
 from reelkeep.uploads.look import check_digest, check_length, look_inside
 from reelkeep.uploads.models import GROWING, Upload, UploadState
@@ -134,9 +135,14 @@ async def seal(runtime: Runtime, organization_id: UUID, recording_id: UUID, clai
     blob_id = new_id()
     async with runtime.database.work(organization_id) as session:
         promised = await load_promised(session, runtime, organization_id, recording_id)
-        key = await _key(session, runtime, promised, blob_id)
-        await note_attempt(session, promised.upload, key)
-    upload = promised.upload
+        upload = promised.upload
+        is_apart = bool(upload.beginning) and upload.state in SEALABLE and takes_new(runtime, upload.method)
+        if not is_apart:
+            key = await _key(session, runtime, promised, blob_id)
+            await note_attempt(session, upload, key)
+    if is_apart:
+        await join(runtime, upload)
+        return await seal(runtime, organization_id, recording_id, claims)
     if upload.state == UploadState.SEALED:
         await _take_late_claims(runtime, upload, claims)
         return None
