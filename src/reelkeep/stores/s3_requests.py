@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import httpx
 
-from reelkeep.errors import StoreRefused, StoreUnavailable
+from reelkeep.errors import ObjectNotFound, StoreRefused, StoreUnavailable
 from reelkeep.stores import s3_errors
 from reelkeep.stores.credentials import FindCredentials, Overlapping, refuses_credentials
 from reelkeep.stores.protocol import ObjectFacts
@@ -148,8 +148,12 @@ class S3Requests:
         return self._credentials.taken
 
     async def head(self, key: str) -> ObjectFacts:
-        """The facts of an object, or `ObjectNotFound`."""
-        return facts_of(key, await self.send("HEAD", key))
+        """The facts of an object, or `ObjectNotFound`; of a bucket that is gone, `StoreRefused`."""
+        try:
+            return facts_of(key, await self.send("HEAD", key))
+        except ObjectNotFound:  # or its bucket: the answer to a HEAD has no body that could tell
+            await self.send("HEAD", None)
+            raise
 
     async def list_objects(self, prefix: str) -> AsyncGenerator[ObjectFacts, None]:
         """Every object whose key begins with `prefix`, in key order, a thousand a request."""
