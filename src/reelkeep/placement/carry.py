@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from reelkeep.errors import ObjectNotFound, StoreError, StoreUnavailable, WrongBytes
+from reelkeep.errors import ObjectNotFound, StoreError, WrongBytes
 from reelkeep.placement.pace import paced, turn_at, turn_of_size
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import CopiesAcross, KeepsVersions, ObjectFacts, Store
@@ -108,7 +108,7 @@ async def _told_apart(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     try:
         async for piece in pieces:
             yield piece
-    except (ObjectNotFound, WrongBytes, StoreUnavailable) as error:
+    except StoreError as error:
         raise SourceFailed(error) from error
 
 

@@ -15,7 +15,7 @@ from reelkeep.blobs.keys import INCOMING, SEALED
 from reelkeep.blobs.models import Blob, Copy, CopyState
 from reelkeep.errors import ObjectNotFound
 from reelkeep.logs import get_logger
-from reelkeep.placement.copies import mark_bad, verify_copy
+from reelkeep.placement.copies import mark_bad, take_back, verify_copy
 from reelkeep.placement.versions import Repair, repair_copy
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import ObjectFacts, TakesParts
@@ -88,9 +88,9 @@ class Drift:
 async def check_store(runtime: Runtime, name: str, *, verify: bool = False, repair: bool = False) -> Drift:
     """Walk through a store and its rows; `verify` reads every copy, `repair` mends what it can.
 
-    Repair marks a bad copy, so that reconcile makes it again from another one, or brings it back here from an
-    older version, and removes orphans and dead multipart uploads. Never removed: what is incoming, and what
-    is not Reelkeep's.
+    Repair takes a bad copy back whose bytes are there again, or marks it, so that reconcile makes it again
+    from another one, or brings it back here from an older version; it removes orphans and dead multipart
+    uploads. Never removed: what is incoming, and what is not Reelkeep's.
     """
     check = _Check(runtime, name, Drift(name), verify=verify, repair=repair)
     await check.walk()
@@ -172,7 +172,10 @@ class _Check:
             if copy.state in (CopyState.MISSING, CopyState.DAMAGED):
                 drift.damaged += 1
                 drift.tell(copy.state, copy.key)
-                await self._ask(copy)
+                if self._repair and await take_back(self._runtime, blob, copy):
+                    drift.repaired += 1
+                else:
+                    await self._ask(copy)
             return
         if facts.size_bytes != (copy.size_bytes or blob.size_bytes):
             drift.wrong_size += 1

@@ -48,6 +48,29 @@ async def verify_copy(runtime: Runtime, blob: Blob, copy: Copy) -> CopyState | N
     return CopyState.PRESENT
 
 
+async def take_back(runtime: Runtime, blob: Blob, copy: Copy) -> bool:
+    """Read a copy that was found bad once more; whether it counts again, its bytes being those sealed."""
+    try:
+        found = await digest_of(runtime, copy.store, copy.key, blob.size_bytes)
+    except (ObjectNotFound, WrongBytes, KeyRefused):
+        return False
+    if blob.sha256 is None or blob.sha256.hex() != found:
+        return False
+    log.info("a copy is whole again", blob_id=str(copy.blob_id), store=copy.store, key=copy.key)
+    async with runtime.database.work(copy.organization_id) as session:
+        values = {"state": CopyState.PRESENT, "verified_at": runtime.clock.now()}
+        if not await write_guarded(session, copy, values):
+            return False
+        append(
+            session,
+            copy.organization_id,
+            "copy.found_again",
+            blob_id=str(copy.blob_id),
+            store=copy.store,
+        )
+    return True
+
+
 async def mark_bad(runtime: Runtime, copy: Copy, state: CopyState) -> CopyState:
     """Note that a copy's bytes are gone or wrong, and tell of it."""
     log.error("a copy is bad", blob_id=str(copy.blob_id), store=copy.store, key=copy.key, state=state)

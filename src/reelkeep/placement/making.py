@@ -9,13 +9,13 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from reelkeep.blobs.models import Copy, CopyState
+from reelkeep.blobs.models import Blob, Copy, CopyState
 from reelkeep.clock import new_id
 from reelkeep.errors import ObjectNotFound, ReelkeepError, StoreError, WrongBytes
 from reelkeep.events.append import append
 from reelkeep.logs import get_logger
-from reelkeep.placement.carry import Bytes, Carried, SourceFailed, carry
-from reelkeep.placement.copies import bytes_of, mark_bad
+from reelkeep.placement.carry import Carried, SourceFailed, carry
+from reelkeep.placement.copies import bytes_of, verify_copy
 from reelkeep.placement.keys import keys_of_copies
 from reelkeep.placement.load import InForce
 from reelkeep.placement.plan import Make
@@ -56,12 +56,16 @@ class Claim:
     """The right to write one copy, under a key of its own."""
 
     copy: Copy
-    source: Bytes
-    #: Where the bytes are read; it is marked when they turn out to be bad.
-    source_copy: Copy
+    blob: Blob
+    #: Where the bytes can be read, the best first; one that turns out to be bad is marked.
+    sources: Sequence[Copy]
     recording_id: UUID | None
     #: What an attempt before left, which died or whose bytes are not the blob's.
     older_key: str | None
+
+
+class _AllBad(Exception):
+    """Every copy that was to be read turned out to be bad, and is marked: the next look says what to do."""
 
 
 def claim_lasts(runtime: Runtime) -> timedelta:
@@ -79,7 +83,9 @@ async def make_copies(
     carried = [(c, r) for c, r in zip(claims, results, strict=True) if isinstance(r, Carried)]
     failed = [(c, r) for c, r in zip(claims, results, strict=True) if isinstance(r, BaseException)]
     await _keep(runtime, organization_id, carried)
-    return [error for claim, result in failed if (error := await _give_up(runtime, claim, result))]
+    for claim, _ in failed:
+        await _give_up(runtime, claim)
+    return [error for _, error in failed if not isinstance(error, _AllBad)]
 
 
 async def _claim(
@@ -95,8 +101,7 @@ async def _claim(
         places = [(view, move.place.store) for view, move in still]
         keys = await keys_of_copies(session, runtime, organization_id, places)
         for (view, move), key in zip(still, keys, strict=True):
-            source, copy = view.copy_in(move.source), view.copy_in(move.place.store)
-            assert source is not None
+            copy = view.copy_in(move.place.store)
             older_key = copy.key if copy else None
             if copy is None:
                 copy = Copy(organization_id=organization_id, id=new_id(), blob_id=view.blob.id)
@@ -106,15 +111,32 @@ async def _claim(
             copy.storage_class, copy.restore_state = move.place.storage_class, None
             copy.degraded, copy.remove_after = False, None
             copy.claim_id, copy.claimed_until = new_id(), now + claim_lasts(runtime)
-            claims.append(Claim(copy, bytes_of(view.blob, source), source, view.recording_id, older_key))
+            claims.append(Claim(copy, view.blob, view.sources(move), view.recording_id, older_key))
     return claims
 
 
 async def _write(runtime: Runtime, claim: Claim) -> Carried:
     if claim.older_key is not None:
         await runtime.stores.get(claim.copy.store).delete(claim.older_key)
-    copy = claim.copy
-    return await carry(runtime, claim.source, copy.store, copy.key, copy.storage_class)
+    copy, unreadable = claim.copy, None
+    for source in claim.sources:
+        try:
+            found = bytes_of(claim.blob, source)
+            return await carry(runtime, found, copy.store, copy.key, copy.storage_class)
+        except SourceFailed as failed:
+            log.warning("a copy cannot be read", store=source.store, key=source.key, exc_info=failed)
+            if not await _is_bad(runtime, claim.blob, source, failed.error):
+                unreadable = failed.error
+    raise unreadable or _AllBad
+
+
+async def _is_bad(runtime: Runtime, blob: Blob, source: Copy, error: StoreError) -> bool:
+    """Whether it was not only this time: it is read once more on its own, before a copy is condemned."""
+    if not isinstance(error, ObjectNotFound | WrongBytes):
+        return False
+    with suppress(StoreError):
+        return await verify_copy(runtime, blob, source) in (CopyState.MISSING, CopyState.DAMAGED)
+    return False
 
 
 async def _keep(runtime: Runtime, organization_id: UUID, carried: Sequence[tuple[Claim, Carried]]) -> None:
@@ -127,11 +149,11 @@ async def _keep(runtime: Runtime, organization_id: UUID, carried: Sequence[tuple
         "now": runtime.clock.now(),
         "ids": [copy.id for copy in copies],
         "claims": [copy.claim_id for copy in copies],
-        "sizes": [found.stored_bytes or claim.source.size_bytes for claim, found in carried],
+        "sizes": [found.stored_bytes or claim.blob.size_bytes for claim, found in carried],
     }
     async with runtime.database.work(organization_id) as session:
         kept = set(await session.scalars(ARRIVED, values))
-        fresh = [(c.copy.blob_id, f.sha256) for c, f in carried if c.source.sha256 is None]
+        fresh = [(c.copy.blob_id, f.sha256) for c, f in carried if c.blob.sha256 is None]
         if fresh:
             digests = [bytes.fromhex(sha256) for _, sha256 in fresh]
             ids = [blob_id for blob_id, _ in fresh]
@@ -159,8 +181,8 @@ async def _keep(runtime: Runtime, organization_id: UUID, carried: Sequence[tuple
                 await delete_for_good(store, claim.older_key)
 
 
-async def _give_up(runtime: Runtime, claim: Claim, error: BaseException) -> BaseException | None:
-    """Let the next attempt come at once; what is to be raised, if not the source alone was bad."""
+async def _give_up(runtime: Runtime, claim: Claim) -> None:
+    """Let the next attempt come at once."""
     copy = claim.copy
     with suppress(StoreError):
         await delete_for_good(runtime.stores.get(copy.store), copy.key)
@@ -172,15 +194,6 @@ async def _give_up(runtime: Runtime, claim: Claim, error: BaseException) -> Base
         else:
             now = {"until": runtime.clock.now(), "claims": [copy.claim_id]}
             await session.execute(RENEWED, mine | now)
-    if not isinstance(error, SourceFailed):
-        return error
-    if isinstance(error.error, ObjectNotFound):
-        await mark_bad(runtime, claim.source_copy, CopyState.MISSING)
-    elif isinstance(error.error, WrongBytes):
-        await mark_bad(runtime, claim.source_copy, CopyState.DAMAGED)
-    else:
-        return error.error
-    return None
 
 
 @asynccontextmanager

@@ -19,9 +19,9 @@ _WAITING = text(
     "select count(*) from (select from procrastinate_jobs"
     " where task_name = :name and status in ('todo', 'doing') limit :most) as waiting"
 )
-_DUE = text(
-    "select exists (select from procrastinate_jobs where task_name = :name"
-    " and (status = 'doing' or status = 'todo' and coalesce(scheduled_at, now()) <= now()))"
+_ASKED = text(
+    "select args ->> 'blob_ids' from procrastinate_jobs where task_name = :name"
+    " and (status = 'doing' or status = 'todo' and coalesce(scheduled_at, now()) <= now())"
 )
 
 
@@ -55,6 +55,7 @@ async def reconciles_waiting(session: AsyncSession, most: int) -> int:
     return int(await session.scalar(_WAITING, {"name": RECONCILE.name, "most": most}) or 0)
 
 
-async def reconciles_are_due(session: AsyncSession) -> bool:
-    """Whether one is being done or about to begin; those that wait out a failure do not count."""
-    return bool(await session.scalar(_DUE, {"name": RECONCILE.name}))
+async def blobs_asked_for(session: AsyncSession) -> set[UUID]:
+    """The blobs of jobs that are being done or about to begin; of those that wait out a failure, none."""
+    asked = await session.scalars(_ASKED, {"name": RECONCILE.name})
+    return {UUID(blob_id) for batch in asked for blob_id in batch.split(",")}

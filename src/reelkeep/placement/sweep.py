@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, or_, select, tuple_, update
+from sqlalchemy import ARRAY, Select, Uuid, all_, and_, cast, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.blobs.models import Blob, Copy, CopyState
@@ -15,7 +15,7 @@ from reelkeep.logs import get_logger
 from reelkeep.placement.load import KNOWN_SECONDS, InForce, in_force
 from reelkeep.placement.models import PlacementPass, PlacementRules, Relocation, RelocationState
 from reelkeep.placement.plan import Lost, next_move
-from reelkeep.placement.queue import enqueue_reconcile, reconciles_are_due, reconciles_waiting
+from reelkeep.placement.queue import blobs_asked_for, enqueue_reconcile, reconciles_waiting
 from reelkeep.placement.rounds import JOBS_MAX, Page, Spot, advance_round, begin_round, find_round
 from reelkeep.placement.view import have_of
 from reelkeep.runtime import Runtime
@@ -28,6 +28,8 @@ PAGE_ROWS = 5_000
 ROUND_EVERY = timedelta(days=1)
 #: After so long a blob that was taken in elsewhere, or has a bad copy, is tried again.
 UNSETTLED_MAX = 500
+#: Rounds stop before: what they ask for may take days, and a copy that can be mended does not wait for it.
+UNSETTLED_JOBS_MAX = 2 * JOBS_MAX
 
 
 async def sweep_placement(runtime: Runtime) -> None:
@@ -47,9 +49,10 @@ async def _sweep_unsettled(runtime: Runtime) -> None:
         and_(Copy.state == CopyState.MAKING, Copy.claimed_until <= now),
     )
     async with runtime.database.directory() as session:
-        full = await reconciles_waiting(session, JOBS_MAX) >= JOBS_MAX
-        if full or await reconciles_are_due(session):
-            return  # those that were found before are being worked on
+        if await reconciles_waiting(session, UNSETTLED_JOBS_MAX) >= UNSETTLED_JOBS_MAX:
+            return
+        asked = await blobs_asked_for(session)
+    not_asked = Copy.blob_id != all_(cast(list(asked), ARRAY(Uuid)))
     async with runtime.database.sweep() as session:
         unsettled = select(Copy.organization_id, Copy.blob_id).where(Copy.state != CopyState.PRESENT, due)
         degraded = select(Copy.organization_id, Copy.blob_id).where(
@@ -57,7 +60,7 @@ async def _sweep_unsettled(runtime: Runtime) -> None:
         )
         rows: list[Any] = []
         for query in (unsettled, degraded):
-            rows += (await session.execute(query.limit(UNSETTLED_MAX))).all()
+            rows += (await session.execute(query.where(not_asked).limit(UNSETTLED_MAX))).all()
     found = sorted({(row[0], row[1]) for row in rows})
     await _ask(runtime, found)
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.blobs.models import Blob, BlobKind, Copy, CopyState
 from reelkeep.placement.load import InForce
-from reelkeep.placement.plan import Have, Move, next_move
+from reelkeep.placement.plan import Have, Make, Move, next_move
 from reelkeep.placement.rules import MADE_AGAIN, Place, Places
 
 # By table and column: the rooms that own some of them stand above this one.
@@ -70,6 +70,12 @@ class View:
     def unmade(self) -> bool:
         """Whether rules want a rendition nowhere: it is made again on demand."""
         return self.recording_id is not None and not self.wanted and self.blob.kind in MADE_AGAIN
+
+    def sources(self, make: Make) -> list[Copy]:
+        """Where the bytes of a copy to be made can be read, the best first."""
+        readable = {have.store for have in self.have if have.readable}
+        first = [copy for copy in self.copies if copy.store == make.source]
+        return first + [c for c in self.copies if c.store in readable and c.store != make.source]
 
     def copy_in(self, store: str) -> Copy | None:
         """The blob's copy in a store."""

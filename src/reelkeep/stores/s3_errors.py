@@ -54,6 +54,8 @@ def of_answer(bucket: str, key: str, status: int, body: str) -> StoreError:
     """The error that an answer means."""
     found = _CODE.search(body)
     code = found[1] if found else ""
+    if status == 404 and not key and not code:  # the answer to a HEAD of the bucket has no body
+        code = "NoSuchBucket"
     facts: dict[str, Any] = {"bucket": bucket, "key": key, "status": status, "s3_code": code}
     said = (
         f"The S3 service answered {status} {code}".rstrip() + f" for {key or 'the bucket'!r} in {bucket!r}."
