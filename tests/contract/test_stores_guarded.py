@@ -286,6 +286,17 @@ async def test_what_frames_a_growth_may_be_repeated_and_a_write_never_is() -> No
     assert b"".join([piece async for piece in inside.read("a")]) == b"once"
 
 
+async def test_a_failure_that_its_caller_lives_with_counts_and_what_the_notes_tell_is_no_proof() -> None:
+    store = guard(Unsteady(2), QUICK)
+    assert isinstance(store, Grows)
+    for _ in range(2):
+        async with store.growing("a", {}) as growing:
+            with pytest.raises(StoreUnavailable):
+                await growing.write(b"lost")
+        assert await store.grown("a", {}) == 0
+    assert store.health.is_open
+
+
 async def test_growing_is_logged_as_one_operation_with_its_bytes() -> None:
     store = guard(Unsteady(0), QUICK)
     assert isinstance(store, Grows)

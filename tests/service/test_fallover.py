@@ -368,6 +368,9 @@ async def test_a_join_that_is_cut_off_goes_on_from_where_it_was(
         row = await upload_row(runtime, person)
         assert _joined(row)
         assert row.beginning["joiner"] is None
+        # What is in the folder is an object by now: nothing more is begun beside it.
+        again = await patch(client, path, len(BIG), b"")
+        assert (again.status_code, again.json()["error_code"]) == (503, "SEAL_PENDING")
         await back(runtime, gate)
         assert (await head(client, path)).headers["upload-offset"] == str(len(BIG))
         assert await kept(runtime, person) == {BUCKET: BIG}
