@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 from reelkeep.accounts.models import Role
 from reelkeep.blobs.models import Copy, RestoreState
 from reelkeep.catalog.write import one_piece
-from reelkeep.errors import StoreRefused
+from reelkeep.errors import StoreRefused, StoreUnavailable
 from reelkeep.events.models import Event
 from reelkeep.placement.restore_media import Following, sweep_restores
 from reelkeep.runtime import Runtime
@@ -159,6 +159,32 @@ async def test_a_service_that_is_away_is_asked_later_and_many_workers_ask_as_one
         await asyncio.gather(*(sweep_restores(it.runtime, Following()) for _ in range(4)))
         assert {one.restore_state for one in await it.copies()} == {RestoreState.PENDING}
         assert sorted(it.archive.asked.values()) == [5, 5, 5], "for as long as was wanted"
+
+
+async def test_a_service_that_is_away_in_the_midst_of_a_restore_delays_it_and_loses_nothing(
+    tmp_path: Path, conninfo: str, ceph: Ceph, ceph_bucket: str
+) -> None:
+    async with archived(tmp_path, conninfo, ceph, ceph_bucket) as it:
+        await it.ask()
+        it.archive.away = True
+        it.archive.bring_back()
+        assert await sweep_restores(it.runtime, Following()) == 0
+        assert await it.state() == ("restoring", "restoring")
+        it.archive.away = False
+        assert await sweep_restores(it.runtime, Following()) == 3
+
+        it.archive.away = True
+        refused = await it.get("media/original")
+        assert refused.status_code == 503, "not that it was lost"
+        original = (await blobs_of(it.runtime, it.person))[0]
+        await write_rules(it.runtime, "*: local")
+        with pytest.raises(StoreUnavailable):
+            await settle(it.runtime, it.person, original.id)
+        it.archive.away = False
+        assert (await it.get("media/original")).content == SOUND
+        await settle(it.runtime, it.person, original.id)
+        assert set(await copies_of(it.runtime, it.person, original.id)) == {"local"}
+        assert (await it.get("media/original")).content == SOUND
 
 
 async def test_a_service_that_cannot_restore_says_so_and_nothing_is_noted(
