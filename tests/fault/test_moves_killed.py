@@ -181,6 +181,7 @@ async def in_the_background(listening: Listening) -> AsyncIterator[None]:
 
 
 @pytest.mark.s3
+@pytest.mark.timeout(600)  # fifteen starts of a process, on a machine that may be busy
 async def test_workers_killed_at_every_step_of_a_move_lose_nothing_and_leave_nothing(
     tmp_path: Path, conninfo: str, ceph: Ceph
 ) -> None:
