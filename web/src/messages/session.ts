@@ -23,6 +23,7 @@ export const session = {
     uploaded: 'Waiting its turn',
     processing: 'Being made playable',
     failed: 'Cannot be played',
+    soundless: 'Has no sound to play',
   },
   notReady: 'No part can be played yet. The page plays them as they become ready.',
   nowIn: (n: number) => `part ${n}`,

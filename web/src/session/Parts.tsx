@@ -6,7 +6,7 @@ import { clock } from '@/format/time';
 import { t } from '@/messages';
 import { IconButton } from '@/ui/shell';
 
-import type { Session, SessionPart } from './queries';
+import { isMoving, type Session, type SessionPart } from './queries';
 import styles from './Session.module.css';
 import type { SessionSound } from './useSessionSound';
 
@@ -20,7 +20,7 @@ export function Parts({ session, sound }: { session: Session; sound: SessionSoun
         {session.parts.map((part, index) => (
           <Fragment key={part.recording_id}>
             <Missing session={session} before={index} />
-            <PartRow part={part} current={part.part_number === heard} sound={sound} />
+            <PartRow part={part} current={part.part_number === heard} sound={sound} underway={isMoving(session)} />
           </Fragment>
         ))}
       </ol>
@@ -41,7 +41,15 @@ function Missing({ session, before }: { session: Session; before: number }) {
   );
 }
 
-function PartRow({ part, current, sound }: { part: SessionPart; current: boolean; sound: SessionSound }) {
+interface RowProps {
+  part: SessionPart;
+  current: boolean;
+  sound: SessionSound;
+  /** Something of the session is still being done. */
+  underway: boolean;
+}
+
+function PartRow({ part, current, sound, underway }: RowProps) {
   const { part_number: number, playback_ready: ready } = part;
   const name = part.title ?? part.filename;
   return (
@@ -76,7 +84,7 @@ function PartRow({ part, current, sound }: { part: SessionPart; current: boolean
         <p className={styles['partFacts']}>
           {t.session.part(number)} · {clock(part.start_seconds)}
           {part.duration_seconds !== null && `–${clock(part.start_seconds + part.duration_seconds)}`}
-          {!ready && ` · ${stateOf(part)}`}
+          {!ready && ` · ${stateOf(part, underway)}`}
         </p>
         {part.status === 'failed' && part.processing_error && (
           <p className={styles['partProblem']} dir="auto">
@@ -88,7 +96,10 @@ function PartRow({ part, current, sound }: { part: SessionPart; current: boolean
   );
 }
 
-function stateOf(part: SessionPart): string {
+function stateOf(part: SessionPart, underway: boolean): string {
   const { state } = t.session;
+  const isDone = part.status === 'transcribed' || part.status === 'processed';
+  // Encrypted by its app, or with its sound not kept: nothing is waited for.
+  if (isDone && !underway) return state.soundless;
   return part.status in state ? state[part.status as keyof typeof state] : state.processing;
 }

@@ -14,7 +14,7 @@ const BUSY_MS = 2_000;
 const QUIET_MS = 30_000;
 
 const path = (id: string) => ({ path: { session_id: id } });
-const isMoving = (session: Session) => session.status === 'uploading' || session.status === 'processing';
+export const isMoving = (session: Session) => session.status === 'uploading' || session.status === 'processing';
 
 export const sessionQuery = (id: string) =>
   queryOptions({
