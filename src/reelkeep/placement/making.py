@@ -18,7 +18,7 @@ from reelkeep.placement.carry import Carried, SourceFailed, carry
 from reelkeep.placement.copies import bytes_of, verify_copy
 from reelkeep.placement.keys import keys_of_copies
 from reelkeep.placement.load import InForce
-from reelkeep.placement.plan import Make
+from reelkeep.placement.plan import BAD, Make
 from reelkeep.placement.view import View, view_blobs
 from reelkeep.runtime import Runtime
 from reelkeep.stores.erase import delete_for_good
@@ -62,6 +62,8 @@ class Claim:
     recording_id: UUID | None
     #: What an attempt before left, which died or whose bytes are not the blob's.
     older_key: str | None
+    #: Whether it was a copy once: older versions of it may be all that is left.
+    older_was_copy: bool
 
 
 class _AllBad(Exception):
@@ -103,6 +105,7 @@ async def _claim(
         for (view, move), key in zip(still, keys, strict=True):
             copy = view.copy_in(move.place.store)
             older_key = copy.key if copy else None
+            older_was_copy = copy is not None and copy.state in BAD
             if copy is None:
                 copy = Copy(organization_id=organization_id, id=new_id(), blob_id=view.blob.id)
                 copy.store, copy.size_bytes = move.place.store, 0
@@ -111,7 +114,9 @@ async def _claim(
             copy.storage_class, copy.restore_state = move.place.storage_class, None
             copy.degraded, copy.remove_after = False, None
             copy.claim_id, copy.claimed_until = new_id(), now + claim_lasts(runtime)
-            claims.append(Claim(copy, view.blob, view.sources(move), view.recording_id, older_key))
+            claims.append(
+                Claim(copy, view.blob, view.sources(move), view.recording_id, older_key, older_was_copy)
+            )
     return claims
 
 
@@ -188,7 +193,7 @@ async def _give_up(runtime: Runtime, claim: Claim) -> None:
         await delete_for_good(runtime.stores.get(copy.store), copy.key)
     async with runtime.database.work(copy.organization_id) as session:
         mine = {"organization_id": copy.organization_id}
-        if claim.older_key is not None:
+        if claim.older_was_copy:
             back = {"key": claim.older_key, "id": copy.id, "claim_id": copy.claim_id}
             await session.execute(GIVEN_BACK, mine | back)
         else:
