@@ -18,7 +18,7 @@ from reelkeep.stores.protocol import PART_BYTES_MIN, Grows, GrowthNotes, TakesPa
 from reelkeep.stores.s3 import S3Store, S3StoreConfig
 from reelkeep.stores.signer import Credentials
 from tests.fixtures.ceph import Ceph
-from tests.fixtures.front import Fault, front_of
+from tests.fixtures.front import FAILING, Fault, front_of
 
 pytestmark = pytest.mark.s3
 KEY = "incoming/a"
@@ -153,7 +153,7 @@ async def test_a_service_that_fails_at_random_loses_no_byte(
     def decide(request: str) -> Fault | None:
         if chance.random() < 0.6:
             return None
-        struck.append(chance.choice(list(Fault)))
+        struck.append(chance.choice(FAILING))
         return struck[-1]
 
     async with front_of(ceph.endpoint_url, decide) as front:

@@ -12,7 +12,7 @@ import obstore
 from obstore.store import S3Store as Obstore
 
 from reelkeep.clock import Clock, SystemClock
-from reelkeep.errors import StoreRefused, StoreUnavailable
+from reelkeep.errors import ObjectNotFound, StoreRefused, StoreUnavailable
 from reelkeep.stores import s3_errors, s3_restore
 from reelkeep.stores.keys import check_key
 from reelkeep.stores.protocol import (
@@ -145,8 +145,12 @@ class S3Store:
         )
 
     async def head(self, key: str) -> ObjectFacts:
-        """The facts of an object, or `ObjectNotFound`."""
-        return replace(await self._requests.head(self._full(key)), key=key)
+        """The facts of an object, or `ObjectNotFound`; of a bucket that is gone, `StoreRefused`."""
+        try:
+            return replace(await self._requests.head(self._full(key)), key=key)
+        except ObjectNotFound:  # or its bucket: the answer to a HEAD has no body that could tell
+            await self._requests.send("HEAD", None)
+            raise
 
     async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The bytes of an object or of a range of it; see `Store.read`."""

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import httpx
 
-from reelkeep.errors import ObjectNotFound, StoreRefused, StoreUnavailable
+from reelkeep.errors import StoreRefused, StoreUnavailable
 from reelkeep.stores import s3_errors
 from reelkeep.stores.credentials import FindCredentials, Overlapping, refuses_credentials
 from reelkeep.stores.protocol import ObjectFacts
@@ -148,14 +148,9 @@ class S3Requests:
         return self._credentials.taken
 
     async def head(self, key: str, version_id: str | None = None) -> ObjectFacts:
-        """The facts of an object or of an older version, or `ObjectNotFound`; of a bucket that is gone,
-        `StoreRefused`."""
+        """The facts of an object or of an older version, or `ObjectNotFound`."""
         query = [("versionId", version_id)] if version_id else []
-        try:
-            return facts_of(key, await self.send("HEAD", key, query=query))
-        except ObjectNotFound:  # or its bucket: the answer to a HEAD has no body that could tell
-            await self.send("HEAD", None)
-            raise
+        return facts_of(key, await self.send("HEAD", key, query=query))
 
     async def list_objects(self, prefix: str) -> AsyncGenerator[ObjectFacts, None]:
         """Every object whose key begins with `prefix`, in key order, a thousand a request."""
