@@ -146,11 +146,7 @@ class S3Store:
 
     async def head(self, key: str) -> ObjectFacts:
         """The facts of an object, or `ObjectNotFound`; of a bucket that is gone, `StoreRefused`."""
-        try:
-            return replace(await self._requests.head(self._full(key)), key=key)
-        except ObjectNotFound:  # or its bucket: the answer to a HEAD has no body that could tell
-            await self._requests.send("HEAD", None)
-            raise
+        return replace(await self._facts(self._full(key)), key=key)
 
     async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The bytes of an object or of a range of it; see `Store.read`."""
@@ -187,7 +183,7 @@ class S3Store:
     ) -> ObjectFacts:
         """Copy inside the service, in parts when it is large."""
         target = self._full(target_key)
-        source = await self._requests.head(self._full(source_key))
+        source = await self._facts(self._full(source_key))
         await copy_object(
             self._requests,
             source,
@@ -217,7 +213,7 @@ class S3Store:
     ) -> ObjectFacts:
         """Copy an object of another bucket, or an older version, inside the service."""
         assert isinstance(other, S3Store)
-        source = await other._requests.head(other._full(source_key), version_id)
+        source = await other._facts(other._full(source_key), version_id)
         await copy_object(
             self._requests,
             source,
@@ -234,7 +230,7 @@ class S3Store:
         self, source_key: str, target_key: str, description: Mapping[str, str]
     ) -> ObjectFacts:
         """The same, with these facts as the new object's metadata."""
-        source = await self._requests.head(self._full(source_key))
+        source = await self._facts(self._full(source_key))
         await copy_object(
             self._requests,
             source,
@@ -397,6 +393,13 @@ class S3Store:
         async with aclosing(self._growth.listed(self._config.prefix + prefix)) as listed:
             async for facts in listed:
                 yield replace(facts, key=self._bare(facts.key))
+
+    async def _facts(self, full: str, version_id: str | None = None) -> ObjectFacts:
+        try:
+            return await self._requests.head(full, version_id)
+        except ObjectNotFound:  # or its bucket: the answer to a HEAD has no body that could tell
+            await self._requests.send("HEAD", None)
+            raise
 
     def _full(self, key: str) -> str:
         return self._config.prefix + check_key(key)
