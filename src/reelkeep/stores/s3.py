@@ -152,7 +152,7 @@ class S3Store:
         """The bytes of an object or of a range of it; see `Store.read`."""
         full = self._full(key)
         if end is not None and end <= start:
-            await self._requests.head(full)
+            await self._facts(full)
             return
         span: Any = (start, end) if end is not None else {"offset": start}
         found = await self._get(full, {} if start == 0 and end is None else {"range": span})
