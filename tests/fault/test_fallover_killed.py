@@ -10,14 +10,14 @@ import httpx
 import pytest
 
 from tests.fixtures.ceph import Ceph
-from tests.fixtures.media import beeps, wav
+from tests.fixtures.media import large_wav
 from tests.fixtures.relay import Gate, relay
 from tests.fixtures.server import Server, start_server
 from tests.fixtures.several_stores import stores_file
 from tests.service.test_tus import BYTES, NAMED, VERSION
 
 pytestmark = pytest.mark.s3
-BIG = wav(beeps(200))
+BIG = large_wav(19_200_000)
 FIRST, SECOND = 6_500_000, 12_000_000
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.fixtures.media import beeps, wav
+from tests.fixtures.media import large_wav
 from tests.fixtures.origin import Origin, origin
 from tests.fixtures.server import Server, start_server
 
-BIG = wav(beeps(240))
+BIG = large_wav(23_040_000)
 SECONDS_MAX = 90.0
 
 

@@ -17,7 +17,7 @@ from reelkeep.placement.check import check_store
 from reelkeep.placement.reconcile import reconcile_blob
 from reelkeep.runtime import Runtime
 from tests.fixtures.ceph import Ceph
-from tests.fixtures.media import beeps, wav
+from tests.fixtures.media import beeps, large_wav, wav
 from tests.fixtures.runtime import Person, add_person, client_of, do_jobs
 from tests.fixtures.several_stores import blobs_of, copies_of, several_stores, write_rules
 from tests.service.test_processing import take_in
@@ -28,7 +28,7 @@ from tests.service.test_uploads import complete, initiate, send
 pytestmark = pytest.mark.s3
 SOUND = wav(beeps(2))
 #: Goes in parts.
-LARGE = wav(beeps(360))
+LARGE = large_wav(34_560_000)
 
 
 @asynccontextmanager

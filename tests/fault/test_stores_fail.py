@@ -346,3 +346,23 @@ async def test_a_disk_that_fills_in_the_midst_of_a_move_keeps_no_half_of_it_and_
         assert await it.states() == {"second": "present"}
         assert await it.read() == large
         await it.nothing_else_is_anywhere()
+
+
+async def test_what_arrived_unheard_is_removed_although_removing_it_failed_twice(
+    tmp_path: Path, conninfo: str, ceph: Ceph, ceph_bucket: str
+) -> None:
+    async with world(tmp_path, conninfo, ceph, ceph_bucket) as it:
+        await it.rules("s3-test")
+        # The service has it, and we do not know; it answers no request to remove it, now and the next time.
+        it.strike(PUT=Fault.ANSWER_LOST, HEAD=Fault.REFUSED, GET=Fault.REFUSED, DELETE=Fault.REFUSED)
+        for _ in range(2):
+            with pytest.raises(ReelkeepError):
+                await it.reconcile()
+        first = it.objects()
+        assert len(first) == 1
+        it.strike()
+        await it.settle()
+        assert await it.states() == {"s3-test": "present"}
+        assert len(it.objects()) == 1
+        assert not it.objects() & first
+        await it.nothing_else_is_anywhere()

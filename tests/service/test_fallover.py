@@ -24,7 +24,7 @@ from reelkeep.uploads.models import Upload
 from reelkeep.uploads.sweep import sweep_uploads
 from reelkeep.wiring import open_runtime
 from tests.fixtures.ceph import Ceph
-from tests.fixtures.media import beeps, wav
+from tests.fixtures.media import beeps, large_wav, wav
 from tests.fixtures.origin import origin
 from tests.fixtures.relay import Gate, relay
 from tests.fixtures.runtime import Person, add_person, client_of, do_jobs
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.s3
 
 SMALL = wav(beeps(20))
 #: Two parts and a rest.
-BIG = wav(beeps(130))
+BIG = large_wav(12_480_000)
 #: In which a part that is full has come to the gateway.
 SENT_SECONDS = 2.5
 BUCKET, FOLDER = "s3-test", "second"

@@ -44,9 +44,8 @@ RENEWED = text("""
 update copy set claimed_until = :until
  where organization_id = :organization_id and claim_id = any(cast(:claims as uuid[])) and state = 'making'
 """)
-# Back to the key that was there before: a bucket may keep versions under it, which may be all that is left.
 GIVEN_BACK = text("""
-update copy set key = :key, state = 'missing', claim_id = null, claimed_until = null
+update copy set key = :key, state = :state, claim_id = null, claimed_until = null
  where organization_id = :organization_id and id = :id and claim_id = :claim_id and state = 'making'
 """)
 
@@ -64,6 +63,14 @@ class Claim:
     older_key: str | None
     #: Whether it was a copy once: older versions of it may be all that is left.
     older_was_copy: bool
+
+
+class _NotBegun(Exception):
+    """What an attempt before left could not be removed: nothing was written under the new key."""
+
+    def __init__(self, error: StoreError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class _AllBad(Exception):
@@ -85,9 +92,10 @@ async def make_copies(
     carried = [(c, r) for c, r in zip(claims, results, strict=True) if isinstance(r, Carried)]
     failed = [(c, r) for c, r in zip(claims, results, strict=True) if isinstance(r, BaseException)]
     await _keep(runtime, organization_id, carried)
-    for claim, _ in failed:
-        await _give_up(runtime, claim)
-    return [error for _, error in failed if not isinstance(error, _AllBad)]
+    for claim, error in failed:
+        await _give_up(runtime, claim, begun=not isinstance(error, _NotBegun))
+    errors = [error.error if isinstance(error, _NotBegun) else error for _, error in failed]
+    return [error for error in errors if not isinstance(error, _AllBad)]
 
 
 async def _claim(
@@ -122,7 +130,10 @@ async def _claim(
 
 async def _write(runtime: Runtime, claim: Claim) -> Carried:
     if claim.older_key is not None:
-        await runtime.stores.get(claim.copy.store).delete(claim.older_key)
+        try:
+            await runtime.stores.get(claim.copy.store).delete(claim.older_key)
+        except StoreError as error:
+            raise _NotBegun(error) from error
     copy, unreadable = claim.copy, None
     for source in claim.sources:
         try:
@@ -186,19 +197,25 @@ async def _keep(runtime: Runtime, organization_id: UUID, carried: Sequence[tuple
                 await delete_for_good(store, claim.older_key)
 
 
-async def _give_up(runtime: Runtime, claim: Claim) -> None:
-    """Let the next attempt come at once."""
+async def _give_up(runtime: Runtime, claim: Claim, *, begun: bool) -> None:
+    """Let the next attempt come at once, which removes what lies under the key that the row tells of.
+
+    The older key comes back where something is left under it, or versions of it, which may be all there is.
+    """
     copy = claim.copy
-    with suppress(StoreError):
-        await delete_for_good(runtime.stores.get(copy.store), copy.key)
+    if begun:
+        with suppress(StoreError):
+            await delete_for_good(runtime.stores.get(copy.store), copy.key)
+    back = claim.older_key if claim.older_was_copy or not begun else copy.key
+    values = {
+        "organization_id": copy.organization_id,
+        "id": copy.id,
+        "claim_id": copy.claim_id,
+        "key": back,
+        "state": CopyState.MISSING if claim.older_was_copy else CopyState.MAKING,
+    }
     async with runtime.database.work(copy.organization_id) as session:
-        mine = {"organization_id": copy.organization_id}
-        if claim.older_was_copy:
-            back = {"key": claim.older_key, "id": copy.id, "claim_id": copy.claim_id}
-            await session.execute(GIVEN_BACK, mine | back)
-        else:
-            now = {"until": runtime.clock.now(), "claims": [copy.claim_id]}
-            await session.execute(RENEWED, mine | now)
+        await session.execute(GIVEN_BACK, values)
 
 
 @asynccontextmanager
