@@ -23,6 +23,7 @@ from bench.sound import speech, write_wav
 
 FILE_BYTES, ROUNDS = 200 * MB, 5
 BLOCK_BYTES = 1 << 20
+DOWNLOAD_LEAST = 0.9
 NGINX_SECONDS_MAX = 10.0
 COUNTED = (
     "200 MB over one loopback connection, read or written by the same client, in turns, medians of five "
@@ -75,6 +76,9 @@ async def measure(setup: Setup) -> Report:
                     _transfer(side, file)
     for side in sides:
         _tell(report, side)
+    if len(sides) > 1:
+        ours, theirs = (median([rate for rate, _ in side.taken["out"]]) for side in sides)
+        report.add_least("Reelkeep out, times that of nginx", ours / theirs, "", DOWNLOAD_LEAST)
     if nginx is None:
         report.notes.append("nginx is not installed here, so nothing is compared.")
     return report

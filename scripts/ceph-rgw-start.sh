@@ -77,7 +77,10 @@ memstore device bytes = ${OBJECTS_BYTES:-4294967296}
 osd class load list = *
 osd class default list = *
 osd heartbeat grace = 60
+# What a gateway that was killed watched is waited for so long, by whoever makes a bucket after it.
+osd client watch timeout = 5
 [client.rgw]
+objecter tick interval = 1
 rgw data = $dir/out
 rgw frontends = beast endpoint=127.0.0.1:$port
 rgw crypt require ssl = false

@@ -5,13 +5,19 @@ Here what was read is handed on as it is: once the head is known, a body with a 
 through the parser, and up to `HELD_BYTES_MAX` are read ahead while a handler is busy with what came before.
 What had come before a client left is handed out first, and then that it left.
 
+A file's bytes are sent inside the kernel where a handler asks for it (`zero_copy.py`).
+
 It reaches into uvicorn's httptools protocol; `tests/service/test_protocol.py` fails where a new uvicorn has
 changed.
 """
 
+from typing import Any
+
 import httptools
-from uvicorn._types import ASGI3Application, ASGIReceiveEvent
+from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from reelkeep.http import zero_copy
 
 #: What is read ahead of a body whose handler is busy: always, and where there is room for more.
 HELD_BYTES_MIN, HELD_BYTES_MAX = 64 * 1024, 1024 * 1024
@@ -88,6 +94,33 @@ class BodyCycle(RequestResponseCycle):
             await self.message_event.wait()
         return {"type": "http.disconnect"}
 
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send a part of the answer; a file's bytes as soon as everything before them is on its way."""
+        if message["type"] == zero_copy.EXTENSION:
+            await self._send_file(message)  # type: ignore[arg-type]
+        else:
+            await super().send(message)
+
+    async def _send_file(self, message: dict[str, Any]) -> None:
+        count = message["count"]
+        if self.chunked_encoding or not self.response_started or count > self.expected_content_length:
+            raise RuntimeError("a file is sent after the head, which tells the length")
+        self.transport.set_write_buffer_limits(high=0)
+        try:
+            await self.flow.drain()
+            if not self.disconnected:
+                descriptor = self.transport.get_extra_info("socket").fileno()
+                await zero_copy.send_file(
+                    descriptor, message["file"], message["offset"], count, lambda: self.disconnected
+                )
+        except TimeoutError:
+            self.disconnected = True
+            self.transport.abort()
+        finally:
+            self.transport.set_write_buffer_limits()
+        self.expected_content_length -= count
+        await super().send({"type": "http.response.body", "body": b"", "more_body": message["more_body"]})
+
     def _next_piece(self) -> ASGIReceiveEvent:
         piece = self.pieces.pop(0)
         self.held -= len(piece)
@@ -157,6 +190,9 @@ class BodyProtocol(HttpToolsProtocol):
         if self.cycle is before or self.cycle is None:  # it was no request of HTTP
             return
         BodyCycle.become(self.cycle)
+        if self.transport.get_extra_info("ssl_object") is None:
+            extensions = {**(self.scope.get("extensions") or {}), zero_copy.EXTENSION: {}}
+            self.scope["extensions"] = extensions
         self._length = _length(self.headers)
         if self.parser.should_upgrade():
             self._length = None

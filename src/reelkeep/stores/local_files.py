@@ -89,6 +89,11 @@ class LocalReader:
         self.facts = facts
         self._folder, self._pool, self._descriptor = folder, pool, descriptor
 
+    @property
+    def descriptor(self) -> int:
+        """The open file of its bytes, for whoever sends them without reading; it closes with the reader."""
+        return self._descriptor
+
     async def pieces(self, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The bytes from `start` up to, not including, `end`, in pieces of 64 KiB to 1 MiB."""
         size, now = self.facts.size_bytes, asyncio.get_running_loop().time

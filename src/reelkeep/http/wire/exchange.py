@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from starlette.types import Message, Receive, Scope, Send
 
 from reelkeep.http.wire.documents import xml
+from reelkeep.http.zero_copy import EXTENSION, can_zero_copy
 from reelkeep.stores.refusals import S3Refusal
 
 #: After a refusal, how much of the body is still taken so that the client gets to read why.
@@ -52,6 +53,8 @@ class Exchange:
         #: Of the bodies, as far as they went.
         self.bytes_in = 0
         self.bytes_out = 0
+        #: Whether the server sends files by itself.
+        self.sends_files = can_zero_copy(scope)
         self._receive, self._send, self._idle_seconds = receive, send, idle_seconds
         self._taken = False
         self._ended = "content-length" not in self.headers and "transfer-encoding" not in self.headers
@@ -100,6 +103,12 @@ class Exchange:
         """Send a piece of the answer's body; the last with `more=False`."""
         self.bytes_out += len(piece)
         await self._send({"type": "http.response.body", "body": piece, "more_body": more})
+
+    async def send_file(self, file: int, start: int, end: int) -> None:
+        """Send the rest of the answer's body out of a file, by its descriptor; see `sends_files`."""
+        self.bytes_out += end - start
+        message = {"type": EXTENSION, "file": file, "offset": start, "count": end - start}
+        await self._send({**message, "more_body": False})
 
     async def answer(self, status: int, headers: Mapping[str, str] | None = None, body: bytes = b"") -> None:
         """Send a whole answer."""

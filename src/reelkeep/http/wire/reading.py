@@ -50,6 +50,8 @@ async def get_object(request: WireRequest) -> None:
         await exchange.start(200 if span is None else 206, headers)
         if exchange.method == "HEAD":
             await exchange.send(b"", more=False)
+        elif exchange.sends_files and end > start:
+            await exchange.send_file(reader.descriptor, start, end)
         else:
             await send_pieces(exchange, reader.pieces(start, end))
 
