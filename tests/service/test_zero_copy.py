@@ -106,7 +106,10 @@ def test_a_client_that_is_behind_holds_nobody_up_and_gets_all(port: int) -> None
 
 
 def test_a_client_that_leaves_ends_it_and_nothing_stays_open(app: FileApp, port: int) -> None:
-    before = descriptors()
+    with RawConnection(port) as client:
+        client.send_head("GET", "/", {})
+        client.read()
+        before = descriptors()
     for _ in range(5):
         with RawConnection(port) as client:
             ask(client, 0, len(FILE))

@@ -1,7 +1,8 @@
 """What an organization keeps and has reserved: one row, changed in the unit of work that changes the truth.
 
-The row stays locked until the commit and every ticket of the organization needs it, so each function here is
-the last statement of its unit of work. Whoever adds or removes a blob counts it.
+The row stays locked until the commit and every ticket of the organization needs it: what a ticket and a seal
+change of it is sent together with the commit, and the rest is the last statement of its unit of work. Whoever
+adds or removes a blob counts it.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.blobs.models import Usage
 from reelkeep.clock import new_id
+from reelkeep.db.last import Last, commit_with
 from reelkeep.errors import ErrorCode, Forbidden, ReelkeepError
 
 #: What bigint holds: no limit.
@@ -86,12 +88,11 @@ async def count_usage(
     await session.execute(row.on_conflict_do_update(index_elements=[Usage.organization_id], set_=added))
 
 
-async def reserve_usage(
-    session: AsyncSession, organization_id: UUID, bytes_wanted: int, ceiling: Ceiling
-) -> None:
+def reserve_usage(session: AsyncSession, organization_id: UUID, bytes_wanted: int, ceiling: Ceiling) -> None:
     """Hold space for one more open upload, in one guarded statement: those that ask at once never overshoot.
 
-    Raises `QUOTA_EXCEEDED`, or `UPLOADS_OPEN_MAX` and `RATE_LIMITED` with the seconds to wait.
+    On leaving the unit of work, `QUOTA_EXCEEDED` is raised, or `UPLOADS_OPEN_MAX` and `RATE_LIMITED` with the
+    seconds to wait; nothing of the unit is kept then.
     """
     counted = ceiling.tickets_per_minute_max
     values = {
@@ -103,11 +104,14 @@ async def reserve_usage(
         "tickets": 0 if counted is None else 1,
         "per_minute": UNLIMITED if counted is None else counted,
     }
-    if (await session.execute(RESERVE, values)).first() is None:
-        raise await _why_not(session, organization_id, bytes_wanted, ceiling)
+
+    async def refusal(session: AsyncSession) -> ReelkeepError:
+        return await _why_not(session, organization_id, bytes_wanted, ceiling)
+
+    commit_with(session, Last(RESERVE, values, refusal))
 
 
-async def settle_usage(
+def settle_usage(
     session: AsyncSession,
     organization_id: UUID,
     *,
@@ -118,7 +122,8 @@ async def settle_usage(
 ) -> None:
     """Count what has been sealed, and give back what was held for it.
 
-    Bytes that were held for are always taken; more than that raises `QUOTA_EXCEEDED` where it overshoots.
+    Bytes that were held for are always taken; where more than that overshoots, `QUOTA_EXCEEDED` is raised on
+    leaving the unit of work, of which nothing is kept.
     """
     values = {
         "organization_id": organization_id,
@@ -128,9 +133,12 @@ async def settle_usage(
         "ended": uploads_ended,
         "quota": _quota(quota_bytes),
     }
-    if (await session.execute(SETTLE, values)).first() is None:
+
+    async def refusal(session: AsyncSession) -> ReelkeepError:
         found = await read_usage(session, organization_id)
-        raise _over_quota(found, bytes_used - bytes_reserved, _quota(quota_bytes))
+        return _over_quota(found, bytes_used - bytes_reserved, _quota(quota_bytes))
+
+    commit_with(session, Last(SETTLE, values, refusal))
 
 
 async def read_usage(session: AsyncSession, organization_id: UUID) -> Used:
@@ -151,7 +159,7 @@ async def _row(
 async def _why_not(
     session: AsyncSession, organization_id: UUID, wanted: int, ceiling: Ceiling
 ) -> ReelkeepError:
-    """The refused statement has locked the row, so this reads what refused it."""
+    """What refused it, as it is a moment later: where another has made room meanwhile, the rate is named."""
     row = await _row(session, organization_id)
     used = Used(row.bytes_used, row.bytes_reserved, row.uploads_open) if row else Used()
     quota = _quota(ceiling.quota_bytes)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
 
 from reelkeep.db.faults import refusal_for, told_as_refusals
+from reelkeep.db.last import commit
 from reelkeep.db.postgres.client import EmbeddedPostgres
 from reelkeep.db.tenancy import APP_ROLE, ORGANIZATION_SETTING, SWEEP_ROLE
 from reelkeep.errors import ErrorCode, ReelkeepError
@@ -95,10 +97,9 @@ class Database:
     @property
     def conninfo(self) -> str:
         """How libpq reaches the database, with our limits on waiting; it may hold a password."""
-        given = self._embedded.conninfo if self._embedded else self._external
-        named = conninfo_to_dict(given)
-        ours = {**CONNECTION_DEFAULTS, "application_name": self._application_name}
-        return make_conninfo(given, **{word: value for word, value in ours.items() if word not in named})
+        return _with_defaults(
+            self._embedded.conninfo if self._embedded else self._external, self._application_name
+        )
 
     def work(self, organization_id: UUID) -> AbstractAsyncContextManager[AsyncSession]:
         """A unit of work inside one organization: row-level security hides all others."""
@@ -164,7 +165,7 @@ class Database:
             ) as session:
                 await _begin(session)
                 yield session
-                await session.commit()
+                await commit(session)
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         try:
@@ -178,17 +179,6 @@ class Database:
     async def _connect_once(self) -> psycopg.AsyncConnection[Any]:
         # Autocommit leaves the beginning of a transaction to us; the end is the driver's all the same.
         return await psycopg.AsyncConnection.connect(self.conninfo, autocommit=True)
-
-
-async def raw_connection(session: AsyncSession) -> psycopg.AsyncConnection[Any]:
-    """The driver's connection of this very transaction, to put a job into it.
-
-    Fetch it inside the innermost `begin_nested()` block, else the savepoint has not been set yet.
-    """
-    pooled = await (await session.connection()).get_raw_connection()
-    connection = pooled.driver_connection
-    assert isinstance(connection, psycopg.AsyncConnection)
-    return connection
 
 
 async def _in_one_go(
@@ -215,6 +205,14 @@ async def _begin(session: AsyncSession) -> None:
             raise
         await session.rollback()
         await session.connection()
+
+
+@lru_cache(maxsize=8)
+def _with_defaults(conninfo: str, application_name: str) -> str:
+    """Asked for at every new connection, and slow: many come at once when many requests do."""
+    named = conninfo_to_dict(conninfo)
+    ours = {**CONNECTION_DEFAULTS, "application_name": application_name}
+    return make_conninfo(conninfo, **{word: value for word, value in ours.items() if word not in named})
 
 
 def conninfo_of(database_url: str) -> str:

@@ -23,7 +23,7 @@ from reelkeep.http import zero_copy
 HELD_BYTES_MIN, HELD_BYTES_MAX = 64 * 1024, 1024 * 1024
 #: Where all connections of the process together hold more, there is none: what is held is written in one
 #: turn of the loop, in which every other request waits.
-ALL_HELD_BYTES_MAX = 2 * 1024 * 1024
+ALL_HELD_BYTES_MAX = 512 * 1024
 #: Smaller pieces are copied together: each has a cost of its own.
 SMALL_PIECE_BYTES = 16 * 1024
 #: Below it, what is left of a body goes through the parser.

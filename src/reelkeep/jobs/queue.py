@@ -10,7 +10,7 @@ from procrastinate import App, PsycopgConnector
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from reelkeep.db.database import raw_connection
+from reelkeep.db.raw import raw_connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,9 +121,7 @@ async def retry_fetch(
         )
         await enqueue_for_recording(session, FETCH, organization_id, recording_id)
         await session.flush()
-        await reserve_usage(
-            session, organization_id, upload.size_bytes_reserved, limits.ceiling(UploadMethod.URL)
-        )
+        reserve_usage(session, organization_id, upload.size_bytes_reserved, limits.ceiling(UploadMethod.URL))
 
 
 def _reopen(runtime: Runtime, upload: Upload, url: str, notes: Notes) -> None:

@@ -103,7 +103,7 @@ async def begin_upload(
         await session.flush()
         if source_url is not None:
             await enqueue_for_recording(session, FETCH, organization_id, recording.id)
-        await reserve_usage(session, organization_id, upload.size_bytes_reserved, limits.ceiling(method))
+        reserve_usage(session, organization_id, upload.size_bytes_reserved, limits.ceiling(method))
     return upload
 
 

@@ -96,7 +96,7 @@ async def _open_again(
     )
     await session.flush()
     ceiling = promised.limits.ceiling(method)
-    await reserve_usage(session, upload.organization_id, upload.size_bytes_reserved, ceiling)
+    reserve_usage(session, upload.organization_id, upload.size_bytes_reserved, ceiling)
 
 
 async def _has_parts_or_all(runtime: Runtime, upload: Upload) -> bool:

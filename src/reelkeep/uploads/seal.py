@@ -322,7 +322,7 @@ async def _commit(runtime: Runtime, promised: Promised, kept: KeptBytes, claims:
             degraded=degraded,
         )
         await session.flush()
-        await settle_usage(
+        settle_usage(
             session,
             upload.organization_id,
             bytes_used=kept.size_bytes,

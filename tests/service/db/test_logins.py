@@ -18,8 +18,9 @@ from reelkeep.blobs.models import Blob, BlobKind, StoreRow, StoreUsage
 from reelkeep.clock import new_id
 from reelkeep.db import migrate
 from reelkeep.db.base import Base
-from reelkeep.db.database import Database, raw_connection
+from reelkeep.db.database import Database
 from reelkeep.db.postgres.client import EmbeddedPostgres, acquire
+from reelkeep.db.raw import raw_connection
 from reelkeep.errors import ErrorCode, ReelkeepError
 from reelkeep.tables import all_tables
 

@@ -13,7 +13,8 @@ from reelkeep.blobs.models import Blob
 from reelkeep.clock import new_id
 from reelkeep.db import tenancy
 from reelkeep.db.base import Base
-from reelkeep.db.database import Database, raw_connection
+from reelkeep.db.database import Database
+from reelkeep.db.raw import raw_connection
 from reelkeep.errors import ErrorCode, ReelkeepError
 from reelkeep.renditions.models import Rendition
 from reelkeep.tables import all_tables
