@@ -2,14 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from bench.connection import Answer, Connection
-from bench.figures import Report, percentile
+from bench.figures import Report, median, percentile
 from bench.installation import Server, installation, make_administrator
 from bench.processes import MB, memory_of
 from bench.registry import Setup
@@ -18,7 +17,7 @@ from bench.sound import speech, write_wav
 
 TRICKLING, TRICKLE_BYTES, TRICKLE_SECONDS = 1_000, 64 * 1024, 20.0
 FAST, FAST_BYTES = 4, 200 * MB
-MANY, MANY_BYTES = 50, 20 * MB
+MANY, MANY_BYTES, MANY_ROUNDS = 50, 20 * MB, 5
 PING_EVERY_SECONDS = 0.01
 KILOBYTE = 1_000
 LIVE = "/api/health/live"
@@ -33,7 +32,8 @@ COUNTED = (
     "the server's PSS while all are open, less what it was before, by 1,000. Other requests: the p99 of "
     "`GET /api/health/live` asked every 10 ms while four clients send 200 MB each by tus as fast as they "
     "can. Fifty: 50 clients at once ask for a ticket and send 20 MB each by presigned PUT; a client's "
-    "speed is its 20 MB by the time from its connection to the answer. A process of its own sends the bytes, "
+    "speed is its 20 MB by the time from its connection to the answer; five times one after the other, the "
+    "slowest client of all, and the median of the five p99 of tickets. A process of its own sends the bytes, "
     "so that what is measured is not the sender's own waiting; all share the machine."
 )
 
@@ -49,7 +49,7 @@ async def measure(setup: Setup) -> Report:
         async with senders(file, FAST_BYTES) as sending:
             await _others_under_load(report, server, token, sending)
         async with senders(file, MANY_BYTES) as sending:
-            await _fifty(report, server, token, sending)
+            await _fifty(report, server, token, sending, 1 if setup.quick else MANY_ROUNDS)
     return report
 
 
@@ -115,9 +115,19 @@ async def _others_under_load(report: Report, server: Server, token: str, sending
     report.add("another request under 4 fast uploads, p99", percentile(waits, 99), "ms", 30, told)
 
 
-async def _fifty(report: Report, server: Server, token: str, sending: Senders) -> None:
-    tickets: list[float] = []
+async def _fifty(report: Report, server: Server, token: str, sending: Senders, rounds: int) -> None:
+    p99: list[float] = []
     rates: list[float] = []
+    for _ in range(rounds):
+        p99.append(percentile(await _fifty_once(server, token, sending, rates), 99))
+    report.add_least("of 50 uploads at once, arrived", len(rates) / rounds, "", MANY)
+    report.add_least("slowest of 50 uploads at once", min(rates), "MB/s", 1.0)
+    told = "of each time: " + ", ".join(f"{wait:.0f}" for wait in p99)
+    report.add("ticket for each of 50 at once, p99", median(p99), "ms", 500, told)
+
+
+async def _fifty_once(server: Server, token: str, sending: Senders, rates: list[float]) -> list[float]:
+    tickets: list[float] = []
 
     async def one() -> None:
         connection = Connection(server.url, token)
@@ -131,19 +141,13 @@ async def _fifty(report: Report, server: Server, token: str, sending: Senders) -
         connection.close()
 
     await asyncio.gather(*(one() for _ in range(MANY)))
-    _tell_fifty(report, tickets, rates)
+    return tickets
 
 
 def _good(answer: Answer) -> Any:
     if not 200 <= answer.status < 300:
         raise RuntimeError(f"{answer.status}: {answer.body[:200]!r}")
     return answer.json()
-
-
-def _tell_fifty(report: Report, tickets: Sequence[float], rates: Sequence[float]) -> None:
-    report.add_least("of 50 uploads at once, arrived", len(rates), "", MANY)
-    report.add_least("slowest of 50 uploads at once", min(rates), "MB/s", 1.0)
-    report.add("ticket for each of 50 at once, p99", percentile(tickets, 99), "ms", 500)
 
 
 def _client(server: Server, token: str) -> httpx.AsyncClient:

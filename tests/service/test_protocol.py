@@ -9,14 +9,20 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from reelkeep.http import protocol
-from reelkeep.http.protocol import HELD_BYTES_MAX, LARGE_BODY_BYTES, BodyProtocol
+from reelkeep.http.protocol import (
+    GIVE_WAY_SECONDS,
+    HELD_BYTES_MAX,
+    LARGE_BODY_BYTES,
+    SHORT_MANY,
+    BodyProtocol,
+)
 from tests.fixtures.raw_http import RawConnection
 
 #: Pseudo-random, so that a piece that is missing or out of order shows.
@@ -215,3 +221,47 @@ def test_a_client_that_waits_is_told_to_go_on(port: int) -> None:
         assert client.read().status == 100
         client.send(BODY)
         assert client.read().body == told(BODY)
+
+
+def wait_until_short(count: int) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while protocol.short_requests() != count:
+        assert time.monotonic() < deadline, f"{protocol.short_requests()} are counted"
+        time.sleep(0.01)
+
+
+def test_large_bodies_give_way_to_many_short_requests_and_still_come_whole(app: App, port: int) -> None:
+    many = SHORT_MANY + 2
+    with ExitStack() as stack, RawConnection(port) as large:
+        short = [stack.enter_context(RawConnection(port)) for _ in range(many)]
+        for client in short:
+            client.send_head("GET", "/slow", {})
+        wait_until_short(many)
+        began = time.monotonic()
+        large.send_head("POST", "/", {"Content-Length": str(len(BODY))})
+        large.send(BODY)
+        assert large.read().body == told(BODY)
+        assert time.monotonic() - began > 2 * GIVE_WAY_SECONDS
+        app.may_read.set()
+        for client in short:
+            assert client.read().body == told(b"")
+        wait_until_short(0)
+
+
+@pytest.mark.parametrize("headers", [{"Content-Length": str(len(BODY))}, {"Transfer-Encoding": "chunked"}])
+def test_uploads_are_no_short_requests(app: App, port: int, headers: dict[str, str]) -> None:
+    with RawConnection(port) as client:
+        client.send_head("POST", "/slow", headers)
+        assert app.waiting.wait(WAIT_SECONDS)
+        assert protocol.short_requests() == 0
+        app.may_read.set()
+
+
+def test_short_requests_whose_client_leaves_are_counted_no_more(app: App, port: int) -> None:
+    for _ in range(3):
+        with RawConnection(port) as client:
+            client.send_head("GET", "/slow", {})
+            client.send_head("GET", "/slow", {})
+            assert app.waiting.wait(WAIT_SECONDS)
+    app.may_read.set()
+    wait_until_short(0)

@@ -5,13 +5,16 @@ Here what was read is handed on as it is: once the head is known, a body with a 
 through the parser, and up to `HELD_BYTES_MAX` are read ahead while a handler is busy with what came before.
 What had come before a client left is handed out first, and then that it left.
 
+Large bodies give way where many other requests wait for an answer.
 A file's bytes are sent inside the kernel where a handler asks for it (`zero_copy.py`).
 
 It reaches into uvicorn's httptools protocol; `tests/service/test_protocol.py` fails where a new uvicorn has
 changed.
 """
 
-from typing import Any
+import asyncio
+from contextlib import suppress
+from typing import Any, ClassVar
 
 import httptools
 from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
@@ -24,6 +27,9 @@ HELD_BYTES_MIN, HELD_BYTES_MAX = 64 * 1024, 1024 * 1024
 #: Where all connections of the process together hold more, there is none: what is held is written in one
 #: turn of the loop, in which every other request waits.
 ALL_HELD_BYTES_MAX = 512 * 1024
+#: While more requests than these wait for the head of their answer, large bodies are taken in more slowly: a
+#: piece each so many seconds. Whoever asks for a ticket waits for other requests, not for all bytes.
+SHORT_MANY, GIVE_WAY_SECONDS = 4, 0.05
 #: Smaller pieces are copied together: each has a cost of its own.
 SMALL_PIECE_BYTES = 16 * 1024
 #: Below it, what is left of a body goes through the parser.
@@ -34,6 +40,34 @@ class _Held:
     """Bytes that all connections of this process hold for their handlers."""
 
     count = 0
+
+
+class _Short:
+    """Requests without a large body that are not answered yet."""
+
+    count = 0
+    few: ClassVar[asyncio.Event | None] = None
+
+    @classmethod
+    def more(cls, difference: int) -> None:
+        cls.count += difference
+        if cls.count <= SHORT_MANY and cls.few is not None:
+            cls.few.set()
+            cls.few = None
+
+    @classmethod
+    async def give_way(cls) -> None:
+        """Wait a moment where there are many."""
+        if cls.count > SHORT_MANY:
+            cls.few = cls.few or asyncio.Event()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GIVE_WAY_SECONDS):
+                    await cls.few.wait()
+
+
+def short_requests() -> int:
+    """How many requests without a large body wait for the head of their answer."""
+    return _Short.count
 
 
 def held_bytes() -> int:
@@ -48,6 +82,8 @@ class BodyCycle(RequestResponseCycle):
     held: int
     #: Whether `receive` has said that the body ends.
     ended: bool
+    #: Whether it is counted among those that are answered soon.
+    is_short: bool
 
     @classmethod
     def become(cls, cycle: RequestResponseCycle) -> "BodyCycle":
@@ -56,7 +92,7 @@ class BodyCycle(RequestResponseCycle):
             return cycle
         cycle.__class__ = cls
         assert isinstance(cycle, BodyCycle)
-        cycle.pieces, cycle.held, cycle.ended = [], 0, False
+        cycle.pieces, cycle.held, cycle.ended, cycle.is_short = [], 0, False, False
         return cycle
 
     def take(self, piece: bytes) -> None:
@@ -81,6 +117,8 @@ class BodyCycle(RequestResponseCycle):
         if self.waiting_for_100_continue and not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.waiting_for_100_continue = False
+        if not self.is_short:
+            await _Short.give_way()
         while not self.response_complete:
             if self.pieces:
                 return self._next_piece()
@@ -96,6 +134,7 @@ class BodyCycle(RequestResponseCycle):
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send a part of the answer; a file's bytes as soon as everything before them is on its way."""
+        self.count_short(is_short=False)
         if message["type"] == zero_copy.EXTENSION:
             await self._send_file(message)  # type: ignore[arg-type]
         else:
@@ -121,6 +160,11 @@ class BodyCycle(RequestResponseCycle):
         self.expected_content_length -= count
         await super().send({"type": "http.response.body", "body": b"", "more_body": message["more_body"]})
 
+    def count_short(self, *, is_short: bool) -> None:
+        """Note whether it is one that is answered soon."""
+        _Short.more(is_short - self.is_short)
+        self.is_short = is_short
+
     def _next_piece(self) -> ASGIReceiveEvent:
         piece = self.pieces.pop(0)
         self.held -= len(piece)
@@ -139,6 +183,7 @@ class BodyCycle(RequestResponseCycle):
 
     def drop(self) -> None:
         """Let go of what nobody will take any more."""
+        self.count_short(is_short=False)
         self.ended = True
         self.pieces.clear()
         _Held.count -= self.held
@@ -194,6 +239,7 @@ class BodyProtocol(HttpToolsProtocol):
             extensions = {**(self.scope.get("extensions") or {}), zero_copy.EXTENSION: {}}
             self.scope["extensions"] = extensions
         self._length = _length(self.headers)
+        BodyCycle.become(self.cycle).count_short(is_short=_is_short(self.headers, self._length))
         if self.parser.should_upgrade():
             self._length = None
 
@@ -226,6 +272,13 @@ class BodyProtocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         # As uvicorn sets it for the first.
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+
+
+def _is_short(headers: list[tuple[bytes, bytes]], length: int | None) -> bool:
+    """Whether a request has no body, or a small one."""
+    if length is None:
+        return not any(name in (b"transfer-encoding", b"content-length") for name, _ in headers)
+    return length < LARGE_BODY_BYTES
 
 
 def _length(headers: list[tuple[bytes, bytes]]) -> int | None:

@@ -13,7 +13,7 @@ from reelkeep.clock import Clock, SystemClock
 from reelkeep.stores.buffering import BufferBudget
 from reelkeep.stores.conditions import ALWAYS, OnlyIf
 from reelkeep.stores.keys import check_key
-from reelkeep.stores.local_files import ExpectedBytes, LocalReader, in_thread, step_back, translated
+from reelkeep.stores.local_files import ExpectedBytes, LocalReader, in_thread, translated
 from reelkeep.stores.local_folder import LocalFolder
 from reelkeep.stores.local_growth import GrowsInFiles, LocalGrowths
 from reelkeep.stores.local_objects import object_publisher
@@ -64,9 +64,7 @@ class LocalStore(TakesPartsInFiles, GrowsInFiles):
     def __init__(self, config: LocalStoreConfig, clock: Clock | None = None) -> None:
         self._config = config
         self._folder = LocalFolder(config.root)
-        self._pool = ThreadPoolExecutor(
-            _THREADS, thread_name_prefix=f"store-{config.name}", initializer=step_back
-        )
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"store-{config.name}")
         self._access = SignedAccess(config.signer(clock), config.bucket)
         self._part_uploads = PartUploads(self._folder, self._pool, config.buffers)
         self._growths = LocalGrowths(self._folder, self._pool, config.buffers)

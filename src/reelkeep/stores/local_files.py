@@ -3,8 +3,6 @@
 import asyncio
 import errno
 import os
-import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -21,9 +19,6 @@ from reelkeep.stores.protocol import ObjectFacts
 READ_BYTES_MIN, READ_BYTES_MAX = 64 * 1024, 1024 * 1024
 #: A reader that takes a piece sooner gets one of four times the size, and one that needs longer one of half.
 QUICK_SECONDS, SLOW_SECONDS = 0.02, 0.2
-
-#: Of the threads that hash and write, beside the event loop's: under many uploads it answers others sooner.
-NICE = 10
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -63,12 +58,6 @@ def _translate(error: OSError, root: Path) -> StoreError:
             root=str(root),
         )
     return StoreUnavailable(f"The disk under {root} failed: {error}.", root=str(root))
-
-
-def step_back() -> None:
-    """Let the event loop go first: this thread hashes and writes what has already been taken in."""
-    if sys.platform == "linux":  # elsewhere it would be the whole process
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 async def in_thread(pool: Executor, root: Path, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
