@@ -16,13 +16,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from reelkeep.http import protocol
-from reelkeep.http.protocol import (
-    GIVE_WAY_SECONDS,
-    HELD_BYTES_MAX,
-    LARGE_BODY_BYTES,
-    SHORT_MANY,
-    BodyProtocol,
-)
+from reelkeep.http.protocol import HELD_BYTES_MAX, LARGE_BODY_BYTES, BodyProtocol
+from reelkeep.http.short_requests import GIVE_WAY_SECONDS, MANY, waiting
 from tests.fixtures.raw_http import RawConnection
 
 #: Pseudo-random, so that a piece that is missing or out of order shows.
@@ -225,13 +220,13 @@ def test_a_client_that_waits_is_told_to_go_on(port: int) -> None:
 
 def wait_until_short(count: int) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
-    while protocol.short_requests() != count:
-        assert time.monotonic() < deadline, f"{protocol.short_requests()} are counted"
+    while waiting() != count:
+        assert time.monotonic() < deadline, f"{waiting()} are counted"
         time.sleep(0.01)
 
 
 def test_large_bodies_give_way_to_many_short_requests_and_still_come_whole(app: App, port: int) -> None:
-    many = SHORT_MANY + 2
+    many = MANY + 2
     with ExitStack() as stack, RawConnection(port) as large:
         short = [stack.enter_context(RawConnection(port)) for _ in range(many)]
         for client in short:
@@ -253,7 +248,7 @@ def test_uploads_are_no_short_requests(app: App, port: int, headers: dict[str, s
     with RawConnection(port) as client:
         client.send_head("POST", "/slow", headers)
         assert app.waiting.wait(WAIT_SECONDS)
-        assert protocol.short_requests() == 0
+        assert waiting() == 0
         app.may_read.set()
 
 

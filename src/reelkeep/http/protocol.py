@@ -5,31 +5,26 @@ Here what was read is handed on as it is: once the head is known, a body with a 
 through the parser, and up to `HELD_BYTES_MAX` are read ahead while a handler is busy with what came before.
 What had come before a client left is handed out first, and then that it left.
 
-Large bodies give way where many other requests wait for an answer.
+Large bodies give way where many other requests wait for an answer (`short_requests.py`).
 A file's bytes are sent inside the kernel where a handler asks for it (`zero_copy.py`).
 
 It reaches into uvicorn's httptools protocol; `tests/service/test_protocol.py` fails where a new uvicorn has
 changed.
 """
 
-import asyncio
-from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any
 
 import httptools
 from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from reelkeep.http import zero_copy
+from reelkeep.http import short_requests, zero_copy
 
 #: What is read ahead of a body whose handler is busy: always, and where there is room for more.
 HELD_BYTES_MIN, HELD_BYTES_MAX = 64 * 1024, 1024 * 1024
 #: Where all connections of the process together hold more, there is none: what is held is written in one
 #: turn of the loop, in which every other request waits.
 ALL_HELD_BYTES_MAX = 512 * 1024
-#: While more requests than these wait for the head of their answer, large bodies are taken in more slowly: a
-#: piece each so many seconds. Whoever asks for a ticket waits for other requests, not for all bytes.
-SHORT_MANY, GIVE_WAY_SECONDS = 4, 0.05
 #: Smaller pieces are copied together: each has a cost of its own.
 SMALL_PIECE_BYTES = 16 * 1024
 #: Below it, what is left of a body goes through the parser.
@@ -40,34 +35,6 @@ class _Held:
     """Bytes that all connections of this process hold for their handlers."""
 
     count = 0
-
-
-class _Short:
-    """Requests without a large body that are not answered yet."""
-
-    count = 0
-    few: ClassVar[asyncio.Event | None] = None
-
-    @classmethod
-    def more(cls, difference: int) -> None:
-        cls.count += difference
-        if cls.count <= SHORT_MANY and cls.few is not None:
-            cls.few.set()
-            cls.few = None
-
-    @classmethod
-    async def give_way(cls) -> None:
-        """Wait a moment where there are many."""
-        if cls.count > SHORT_MANY:
-            cls.few = cls.few or asyncio.Event()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(GIVE_WAY_SECONDS):
-                    await cls.few.wait()
-
-
-def short_requests() -> int:
-    """How many requests without a large body wait for the head of their answer."""
-    return _Short.count
 
 
 def held_bytes() -> int:
@@ -84,6 +51,8 @@ class BodyCycle(RequestResponseCycle):
     ended: bool
     #: Whether it is counted among those that are answered soon.
     is_short: bool
+    #: Seconds.
+    gave_way: float
 
     @classmethod
     def become(cls, cycle: RequestResponseCycle) -> "BodyCycle":
@@ -92,7 +61,8 @@ class BodyCycle(RequestResponseCycle):
             return cycle
         cycle.__class__ = cls
         assert isinstance(cycle, BodyCycle)
-        cycle.pieces, cycle.held, cycle.ended, cycle.is_short = [], 0, False, False
+        cycle.pieces, cycle.held, cycle.gave_way = [], 0, 0.0
+        cycle.ended = cycle.is_short = False
         return cycle
 
     def take(self, piece: bytes) -> None:
@@ -117,8 +87,8 @@ class BodyCycle(RequestResponseCycle):
         if self.waiting_for_100_continue and not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.waiting_for_100_continue = False
-        if not self.is_short:
-            await _Short.give_way()
+        if not self.is_short and self.gave_way < short_requests.GIVE_WAY_SECONDS_MAX:
+            self.gave_way += await short_requests.give_way()
         while not self.response_complete:
             if self.pieces:
                 return self._next_piece()
@@ -162,7 +132,7 @@ class BodyCycle(RequestResponseCycle):
 
     def count_short(self, *, is_short: bool) -> None:
         """Note whether it is one that is answered soon."""
-        _Short.more(is_short - self.is_short)
+        short_requests.count(is_short - self.is_short)
         self.is_short = is_short
 
     def _next_piece(self) -> ASGIReceiveEvent:
