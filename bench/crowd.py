@@ -116,10 +116,8 @@ async def _others_under_load(report: Report, server: Server, token: str, sending
 
 
 async def _fifty(report: Report, server: Server, token: str, sending: Senders, rounds: int) -> None:
-    p99: list[float] = []
     rates: list[float] = []
-    for _ in range(rounds):
-        p99.append(percentile(await _fifty_once(server, token, sending, rates), 99))
+    p99 = [percentile(await _fifty_once(server, token, sending, rates), 99) for _ in range(rounds)]
     report.add_least("of 50 uploads at once, arrived", len(rates) / rounds, "", MANY)
     report.add_least("slowest of 50 uploads at once", min(rates), "MB/s", 1.0)
     told = "of each time: " + ", ".join(f"{wait:.0f}" for wait in p99)

@@ -30,8 +30,9 @@ NGINX_SECONDS_MAX = 10.0
 COUNTED = (
     "200 MB over one loopback connection, read or written by the same client, in turns, medians of five "
     "rounds with five downloads each. In: a presigned PUT, which Reelkeep hashes (MD5 and SHA-256) and "
-    "fsyncs before it answers; nginx's WebDAV PUT does neither. Out: a presigned GET of a sealed recording; nginx serves it with "
-    "sendfile. CPU is the server's. The whole comparison of ways to upload is not made here."
+    "fsyncs before it answers; nginx's WebDAV PUT does neither. Out: a presigned GET of a sealed recording; "
+    "nginx serves it with sendfile. CPU is the server's. "
+    "The whole comparison of ways to upload is not made here."
 )
 CONFIGURATION = """
 daemon off; master_process off; worker_processes 1; error_log stderr crit; pid {folder}/nginx.pid;
