@@ -87,6 +87,10 @@ rgw crypt require ssl = false
 rgw crypt s3 kms backend = testing
 rgw crypt s3 kms encryption keys = reelkeep-test=$(head -c 32 /dev/urandom | base64)
 rgw enable ops log = false
+# The bytes of what was removed leave the memory soon, not after two hours.
+rgw gc obj min wait = 20
+rgw gc processor period = 20
+rgw gc processor max time = 20
 rgw relaxed region enforcement = true
 CONF
 

@@ -1,7 +1,7 @@
 """Carry a blob's bytes from store to store, and prove that they arrived."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from reelkeep.errors import ObjectNotFound, StoreError, WrongBytes
 from reelkeep.placement.pace import paced, turn_at, turn_of_size
 from reelkeep.runtime import Runtime
+from reelkeep.stores.guarded_calls import generator
 from reelkeep.stores.protocol import CopiesAcross, KeepsVersions, ObjectFacts, Store
 
 
@@ -83,14 +84,19 @@ async def _write(
             raise SourceFailed(missing) from missing
         return facts, source.sha256
     try:
-        facts = await into.put(
-            key,
-            paced(runtime, _told_apart(_pieces_of(origin, source)), source.store, into.name),
-            content_type=source.content_type,
-            size_bytes=source.size_bytes,
-            sha256=source.sha256,
-            storage_class=storage_class or None,
-        )
+        # Closed by us: a target that fails leaves the source's file open otherwise.
+        async with (
+            aclosing(_told_apart(_pieces_of(origin, source))) as pieces,
+            aclosing(paced(runtime, pieces, source.store, into.name)) as body,
+        ):
+            facts = await into.put(
+                key,
+                body,
+                content_type=source.content_type,
+                size_bytes=source.size_bytes,
+                sha256=source.sha256,
+                storage_class=storage_class or None,
+            )
     except WrongBytes as wrong:  # what was sent is what was read
         raise SourceFailed(_other_bytes(source)) from wrong
     return facts, facts.sha256
@@ -103,11 +109,12 @@ def _pieces_of(origin: Store, source: Bytes) -> AsyncIterator[bytes]:
     return origin.read_version(source.key, source.version_id)
 
 
-async def _told_apart(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _told_apart(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """A source's bytes; whatever is wrong with them is told as the source's fault."""
     try:
-        async for piece in pieces:
-            yield piece
+        async with aclosing(generator(pieces)) as closed:
+            async for piece in closed:
+                yield piece
     except StoreError as error:
         raise SourceFailed(error) from error
 

@@ -1,10 +1,11 @@
 """What is written to a copy's row, each time guarded by what was seen of it."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, update
+from sqlalchemy import CursorResult, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.blobs.models import Blob, Copy, CopyState
@@ -16,11 +17,22 @@ from reelkeep.runtime import Runtime
 
 log = get_logger(__name__)
 
+LET_GO = text("""
+update copy c set state = 'deleting', remove_after = d.remove_after, claim_id = null, claimed_until = null
+  from unnest(cast(:ids as uuid[]), cast(:remove_after as timestamptz[])) as d (id, remove_after)
+ where c.organization_id = :organization_id and c.id = d.id
+""")
+
 
 def bytes_of(blob: Blob, copy: Copy) -> Bytes:
     """A copy as its bytes are read."""
     sha256 = blob.sha256.hex() if blob.sha256 else None
     return Bytes(copy.store, copy.key, blob.size_bytes, blob.content_type, sha256)
+
+
+def facts_of(copy: Copy) -> dict[str, Any]:
+    """What an event tells of a copy."""
+    return {"blob_id": str(copy.blob_id), "store": copy.store}
 
 
 async def verify_copy(runtime: Runtime, blob: Blob, copy: Copy) -> CopyState | None:
@@ -65,8 +77,7 @@ async def take_back(runtime: Runtime, blob: Blob, copy: Copy) -> bool:
             session,
             copy.organization_id,
             "copy.found_again",
-            blob_id=str(copy.blob_id),
-            store=copy.store,
+            **facts_of(copy),
         )
     return True
 
@@ -80,8 +91,7 @@ async def mark_bad(runtime: Runtime, copy: Copy, state: CopyState) -> CopyState:
                 session,
                 copy.organization_id,
                 f"copy.{state}",
-                blob_id=str(copy.blob_id),
-                store=copy.store,
+                **facts_of(copy),
             )
     return state
 
@@ -92,6 +102,17 @@ def let_go(runtime: Runtime, copy: Copy) -> None:
     bad = copy.state in (CopyState.MISSING, CopyState.DAMAGED, CopyState.MAKING)
     copy.state, copy.remove_after = CopyState.DELETING, runtime.clock.now() + (timedelta() if bad else lasts)
     copy.claim_id = copy.claimed_until = None
+
+
+async def write_let_go(session: AsyncSession, organization_id: UUID, copies: Sequence[Copy]) -> None:
+    """Write many copies that were let go of, in the unit of work that holds their blobs' locks."""
+    if copies:
+        values = {
+            "organization_id": organization_id,
+            "ids": [copy.id for copy in copies],
+            "remove_after": [copy.remove_after for copy in copies],
+        }
+        await session.execute(LET_GO, values)
 
 
 async def write_guarded(session: AsyncSession, copy: Copy, values: dict[str, Any]) -> bool:

@@ -8,14 +8,15 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from reelkeep.blobs.models import Blob, Copy, CopyState
 from reelkeep.clock import new_id
 from reelkeep.errors import ObjectNotFound, ReelkeepError, StoreError, WrongBytes
-from reelkeep.events.append import append
+from reelkeep.events.append import append_each
 from reelkeep.logs import get_logger
 from reelkeep.placement.carry import Carried, SourceFailed, carry
-from reelkeep.placement.copies import bytes_of, verify_copy
+from reelkeep.placement.copies import bytes_of, facts_of, verify_copy
 from reelkeep.placement.keys import keys_of_copies
 from reelkeep.placement.load import InForce
 from reelkeep.placement.plan import BAD, Make
@@ -25,6 +26,18 @@ from reelkeep.stores.erase import delete_for_good
 
 log = get_logger(__name__)
 
+# Also a place where an attempt before was begun, or where the bytes turned out to be bad.
+CLAIMED = text("""
+insert into copy (organization_id, id, blob_id, store, key, storage_class, claim_id, state, claimed_until)
+select :organization_id, d.id, d.blob_id, d.store, d.key, d.storage_class, d.claim_id, 'making', :until
+  from unnest(cast(:ids as uuid[]), cast(:blob_ids as uuid[]), cast(:stores as text[]), cast(:keys as text[]),
+              cast(:classes as text[]), cast(:claims as uuid[]))
+       as d (id, blob_id, store, key, storage_class, claim_id)
+    on conflict (organization_id, id) do update
+   set key = excluded.key, storage_class = excluded.storage_class, claim_id = excluded.claim_id,
+       state = excluded.state, claimed_until = excluded.claimed_until,
+       verified_at = null, restore_state = null, degraded = false, remove_after = null
+""")
 # The claim guards each row: one that was taken over is not written.
 ARRIVED = text("""
 update copy c set state = 'present', size_bytes = d.size_bytes, verified_at = :now,
@@ -83,10 +96,9 @@ def claim_lasts(runtime: Runtime) -> timedelta:
 
 
 async def make_copies(
-    runtime: Runtime, known: InForce, organization_id: UUID, wanted: Sequence[tuple[View, Make]]
+    runtime: Runtime, organization_id: UUID, claims: Sequence[Claim]
 ) -> list[BaseException]:
-    """Take these steps; the failures of those that could not be taken, which come again."""
-    claims = await _claim(runtime, known, organization_id, wanted)
+    """Bring the bytes to the places claimed; the failures of those that could not be, which come again."""
     async with _renewed(runtime, organization_id, claims):
         results = await asyncio.gather(*(_write(runtime, claim) for claim in claims), return_exceptions=True)
     carried = [(c, r) for c, r in zip(claims, results, strict=True) if isinstance(r, Carried)]
@@ -98,34 +110,62 @@ async def make_copies(
     return [error for error in errors if not isinstance(error, _AllBad)]
 
 
-async def _claim(
+async def claim_anew(
     runtime: Runtime, known: InForce, organization_id: UUID, wanted: Sequence[tuple[View, Make]]
 ) -> list[Claim]:
-    """Claim the places under the blobs' locks, where it is still the next step."""
+    """Claim places that were seen a while ago, where it is still the next step."""
     moves = {view.blob.id: move for view, move in wanted}
     now = runtime.clock.now()
-    claims = []
     async with runtime.database.work(organization_id) as session:
         views = await view_blobs(session, known, now, organization_id, moves.keys(), lock=True)
         still = [(view, moves[blob_id]) for blob_id, view in views.items() if view.move == moves[blob_id]]
-        places = [(view, move.place.store) for view, move in still]
-        keys = await keys_of_copies(session, runtime, organization_id, places)
-        for (view, move), key in zip(still, keys, strict=True):
-            copy = view.copy_in(move.place.store)
-            older_key = copy.key if copy else None
-            older_was_copy = copy is not None and copy.state in BAD
-            if copy is None:
-                copy = Copy(organization_id=organization_id, id=new_id(), blob_id=view.blob.id)
-                copy.store, copy.size_bytes = move.place.store, 0
-                session.add(copy)
-            copy.key, copy.state, copy.verified_at = key, CopyState.MAKING, None
-            copy.storage_class, copy.restore_state = move.place.storage_class, None
-            copy.degraded, copy.remove_after = False, None
-            copy.claim_id, copy.claimed_until = new_id(), now + claim_lasts(runtime)
-            claims.append(
-                Claim(copy, view.blob, view.sources(move), view.recording_id, older_key, older_was_copy)
-            )
+        return await claim_places(session, runtime, organization_id, still)
+
+
+async def claim_places(
+    session: AsyncSession, runtime: Runtime, organization_id: UUID, wanted: Sequence[tuple[View, Make]]
+) -> list[Claim]:
+    """Claim places in the unit of work that has looked at these blobs under their locks."""
+    if not wanted:
+        return []
+    places = [(view, move.place.store) for view, move in wanted]
+    keys = await keys_of_copies(session, runtime, organization_id, places)
+    claims = [_claim(view, move, key) for (view, move), key in zip(wanted, keys, strict=True)]
+    copies = [claim.copy for claim in claims]
+    values = {
+        "organization_id": organization_id,
+        "until": runtime.clock.now() + claim_lasts(runtime),
+        "ids": [copy.id for copy in copies],
+        "blob_ids": [copy.blob_id for copy in copies],
+        "stores": [copy.store for copy in copies],
+        "keys": [copy.key for copy in copies],
+        "classes": [copy.storage_class for copy in copies],
+        "claims": [copy.claim_id for copy in copies],
+    }
+    await session.execute(CLAIMED, values)
     return claims
+
+
+def _claim(view: View, move: Make, key: str) -> Claim:
+    before = view.copy_in(move.place.store)
+    copy = Copy(
+        organization_id=view.blob.organization_id,
+        id=before.id if before else new_id(),
+        blob_id=view.blob.id,
+        store=move.place.store,
+        key=key,
+        storage_class=move.place.storage_class,
+        state=CopyState.MAKING,
+        claim_id=new_id(),
+    )
+    return Claim(
+        copy,
+        view.blob,
+        view.sources(move),
+        view.recording_id,
+        older_key=before.key if before else None,
+        older_was_copy=before is not None and before.state in BAD,
+    )
 
 
 async def _write(runtime: Runtime, claim: Claim) -> Carried:
@@ -176,16 +216,10 @@ async def _keep(runtime: Runtime, organization_id: UUID, carried: Sequence[tuple
             await session.execute(
                 DIGESTS, {"organization_id": organization_id, "ids": ids, "digests": digests}
             )
-        for claim, _ in carried:
-            if claim.copy.id in kept:
-                append(
-                    session,
-                    organization_id,
-                    "copy.made",
-                    recording_id=claim.recording_id,
-                    blob_id=str(claim.copy.blob_id),
-                    store=claim.copy.store,
-                )
+        made = [claim for claim, _ in carried if claim.copy.id in kept]
+        await append_each(
+            session, organization_id, "copy.made", [(c.recording_id, facts_of(c.copy)) for c in made]
+        )
     log.info("copies made", copies=len(kept))
     for claim, _ in carried:
         store = runtime.stores.get(claim.copy.store)

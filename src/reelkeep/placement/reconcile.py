@@ -1,6 +1,6 @@
 """Reconcile: bring blobs' copies to where they are wanted, one safe step at a time.
 
-    look → claim under the blobs' locks → carry, verify or remove outside → a write that the claim guards
+    look and claim under the blobs' locks → carry, verify or remove outside → a write that the claim guards
 
 The process may die between any two of these: a claim that is not renewed is taken over by whoever comes next,
 under a key of its own, and the slower one finds its write refused. Twice is once.
@@ -14,11 +14,11 @@ from uuid import UUID
 
 from reelkeep.blobs.models import Copy, CopyState
 from reelkeep.clock import new_id
-from reelkeep.events.append import append
+from reelkeep.events.append import append, append_each
 from reelkeep.logs import get_logger
-from reelkeep.placement.copies import let_go, verify_copy, write_guarded
+from reelkeep.placement.copies import facts_of, let_go, verify_copy, write_guarded, write_let_go
 from reelkeep.placement.load import InForce, in_force
-from reelkeep.placement.making import make_copies
+from reelkeep.placement.making import Claim, claim_anew, claim_places, make_copies
 from reelkeep.placement.plan import Keep, LetGo, Lost, Make, Move, Reclass, Remove, Verify
 from reelkeep.placement.remove import forget_copy, unmake
 from reelkeep.placement.view import View, view_blobs
@@ -31,6 +31,10 @@ log = get_logger(__name__)
 STEPS_MAX = 40
 #: Copies are made so many at once, of at most so many bytes together (one may be larger).
 COPIES_AT_ONCE, BYTES_AT_ONCE = 50, 64 * 1024 * 1024
+
+
+#: Copies that are claimed and committed together.
+Wanted = list[tuple[View, Make]]
 
 
 class Outcome(StrEnum):
@@ -79,12 +83,13 @@ class _Run:
 
     async def step(self, pending: Collection[UUID]) -> set[UUID]:
         """Take the next step of each; those that are not at rest yet."""
-        views = await self._look(pending)
+        failures = len(self.failures)
+        views, claims, rest = await self._look(pending)
+        await self._make(claims)
+        for batch in rest:
+            await self._make(await claim_anew(self._runtime, self._known, self._organization_id, batch))
         moving = [(view, move) for view in views.values() if (move := await self._next(view)) is not None]
         self.outcomes |= {blob_id: Outcome.GONE for blob_id in pending if blob_id not in views}
-        failures = len(self.failures)
-        for batch in _batches([(view, move) for view, move in moving if isinstance(move, Make)]):
-            await self._collect(make_copies(self._runtime, self._known, self._organization_id, batch))
         singly = [self._single(view, move) for view, move in moving if not isinstance(move, Make)]
         results = await asyncio.gather(*singly, return_exceptions=True)
         self.failures += [result for result in results if isinstance(result, BaseException)]
@@ -93,20 +98,31 @@ class _Run:
         unmade = {view.blob.id for view in views.values() if view.unmade}
         return {view.blob.id for view, _ in moving} - self._unreadable | unmade
 
-    async def _collect(self, making: Any) -> None:
-        self.failures += await making
+    async def _make(self, claims: Sequence[Claim]) -> None:
+        self.failures += await make_copies(self._runtime, self._organization_id, claims)
 
-    async def _look(self, pending: Collection[UUID]) -> dict[UUID, View]:
-        """Look at them under their locks, and let go of what is to be let go of."""
-        now = self._runtime.clock.now()
-        async with self._runtime.database.work(self._organization_id) as session:
-            views = await view_blobs(session, self._known, now, self._organization_id, pending, lock=True)
+    async def _look(self, pending: Collection[UUID]) -> tuple[dict[UUID, View], list[Claim], list[Wanted]]:
+        """Look at them under their locks, let go of what is to be let go of, and claim what is made first.
+
+        Returns the views, the claims, and what is to be claimed after them.
+        """
+        now, organization_id = self._runtime.clock.now(), self._organization_id
+        async with self._runtime.database.work(organization_id) as session:
+            views = await view_blobs(session, self._known, now, organization_id, pending, lock=True)
+            session.expunge_all()  # written below in one statement each
+            gone: list[tuple[View, Copy]] = []
             for view in views.values():
                 while isinstance(move := view.move, LetGo):
                     copy = _copy(view, move.store)
                     let_go(self._runtime, copy)
-                    self._tell(session, "copy.let_go", view, copy)
-        return views
+                    gone.append((view, copy))
+            await write_let_go(session, organization_id, [copy for _, copy in gone])
+            told = [(view.recording_id, facts_of(copy)) for view, copy in gone]
+            await append_each(session, organization_id, "copy.let_go", told)
+            makes = [(v, m) for v in views.values() if not v.unmade and isinstance(m := v.move, Make)]
+            first, *rest = _batches(makes) or [[]]
+            claims = await claim_places(session, self._runtime, organization_id, first)
+        return views, claims, rest
 
     async def _next(self, view: View) -> Move | None:
         """The next step; None, with its outcome noted, for a blob that rests."""
@@ -169,8 +185,7 @@ class _Run:
             self._organization_id,
             kind,
             recording_id=view.recording_id,
-            blob_id=str(view.blob.id),
-            store=copy.store,
+            **facts_of(copy),
         )
 
 
@@ -180,9 +195,9 @@ def _copy(view: View, store: str) -> Copy:
     return copy
 
 
-def _batches(wanted: Sequence[tuple[View, Make]]) -> list[list[tuple[View, Make]]]:
+def _batches(wanted: Wanted) -> list[Wanted]:
     """Parts that are claimed and committed together: a large blob waits for few others."""
-    batches: list[list[tuple[View, Make]]] = []
+    batches: list[Wanted] = []
     size = 0
     for view, move in wanted:
         full = not batches or len(batches[-1]) >= COPIES_AT_ONCE

@@ -1,6 +1,7 @@
 """The local store: objects are files under one folder, and clients reach them over our own S3 wire."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -13,7 +14,13 @@ from reelkeep.clock import Clock, SystemClock
 from reelkeep.stores.buffering import BufferBudget
 from reelkeep.stores.conditions import ALWAYS, OnlyIf
 from reelkeep.stores.keys import check_key
-from reelkeep.stores.local_files import ExpectedBytes, LocalReader, in_thread, translated
+from reelkeep.stores.local_files import (
+    ExpectedBytes,
+    LocalReader,
+    in_thread,
+    open_object,
+    translated,
+)
 from reelkeep.stores.local_folder import LocalFolder
 from reelkeep.stores.local_growth import GrowsInFiles, LocalGrowths
 from reelkeep.stores.local_objects import object_publisher
@@ -117,18 +124,22 @@ class LocalStore(TakesPartsInFiles, GrowsInFiles):
         )
 
     @asynccontextmanager
-    async def reader(self, key: str) -> AsyncIterator[LocalReader]:
-        """An object's facts together with the bytes that they describe, or `ObjectNotFound`."""
-        job = asyncio.ensure_future(in_thread(self._pool, self._config.root, self._folder.open, key))
+    async def reader(self, key: str, *, ahead: range | None = None) -> AsyncIterator[LocalReader]:
+        """An object's facts together with the bytes that they describe, or `ObjectNotFound`.
+
+        With `ahead`, the beginning of that range is read in the same step, and is what comes first.
+        """
+        root = self._config.root
+        job = asyncio.ensure_future(in_thread(self._pool, root, open_object, self._folder, key, ahead))
         try:
-            facts, descriptor = await asyncio.shield(job)
+            opened = await asyncio.shield(job)
         except asyncio.CancelledError:
-            job.add_done_callback(lambda done: None if done.exception() else close(done.result()[1]))
+            job.add_done_callback(lambda done: None if done.exception() else close(done.result().descriptor))
             raise
         try:
-            yield LocalReader(self._folder, self._pool, facts, descriptor)
+            yield LocalReader(self._folder, self._pool, opened)
         finally:
-            close(descriptor)
+            close(opened.descriptor)
 
     async def put(
         self,
@@ -177,7 +188,7 @@ class LocalStore(TakesPartsInFiles, GrowsInFiles):
 
     async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The bytes of an object or of a range of it; see `Store.read`."""
-        async with self.reader(key) as reader:
+        async with self.reader(key, ahead=range(start, sys.maxsize if end is None else end)) as reader:
             async for piece in reader.pieces(start, end):
                 yield piece
 
