@@ -4,8 +4,8 @@ Here the names of jobs meet their bodies. Any number of workers may run, on any 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from uuid import UUID
 
 from procrastinate import App, PsycopgConnector
@@ -21,12 +21,12 @@ from reelkeep.jobs.retry import RetryWithBackOff
 from reelkeep.jobs.takeover import take_over_forever
 from reelkeep.logs import get_logger, log_context
 from reelkeep.placement.purge_files import PURGE_FILES, remove_files
-from reelkeep.placement.queue import RECONCILE
+from reelkeep.placement.queue import MOVES, RECONCILE
 from reelkeep.placement.reconcile import reconcile_blobs
 from reelkeep.placement.restore_media import Following, sweep_restores
 from reelkeep.placement.retention import Walk, sweep_retention
 from reelkeep.placement.scrub import Unread, scrub
-from reelkeep.placement.sweep import sweep_placement
+from reelkeep.placement.sweep import go_on_with_moves, sweep_placement
 from reelkeep.recordings.steps import FETCH, MEDIA, SEAL, SPEECH
 from reelkeep.recordings.sweep import sweep_steps
 from reelkeep.renditions.media_job import process_media
@@ -48,7 +48,7 @@ TEMPORARY_SECONDS = 24 * 3_600.0
 CONNECTIONS_MAX = 8
 #: They wait for others' servers more than they work.
 FETCHES_AT_ONCE = 4
-RECONCILES_AT_ONCE = 2
+RECONCILES_AT_ONCE = 4
 
 Body = Callable[[Runtime, UUID, UUID], Awaitable[None]]
 BlobBody = Callable[[Runtime, UUID, list[UUID]], Awaitable[object]]
@@ -100,42 +100,49 @@ def build_app(runtime: Runtime) -> App:
             _bound_to_blobs(runtime, job, work)
         )
     app.task(name=INVALIDATE.name, queue=INVALIDATE.queue, retry=RetryWithBackOff())(_bound_to_cdn(runtime))
+    app.task(name=MOVES.name, queue=MOVES.queue, retry=RetryWithBackOff())(_bound_to_moves(runtime))
     return app
+
+
+@contextmanager
+def _job(job: JobName, **ids: str) -> Iterator[None]:
+    """What is done for one job: its log lines tell of it, and so does its failure."""
+    with log_context(job=job.name, **ids):
+        try:
+            yield
+        except Exception as error:
+            log.warning("job failed; it comes again", exc_info=error)
+            raise
+
+
+def _bound_to_moves(runtime: Runtime) -> Callable[..., Awaitable[None]]:
+    async def run() -> None:
+        with _job(MOVES):
+            await go_on_with_moves(runtime)
+
+    return run
 
 
 def _bound_to_cdn(runtime: Runtime) -> Callable[..., Awaitable[None]]:
     async def run(store: str, keys: str, reference: str) -> None:
-        with log_context(store=store, job=INVALIDATE.name):
-            try:
-                await do_invalidate(runtime, store, keys.split("\n"), reference)
-            except Exception as error:
-                log.warning("job failed; it comes again", exc_info=error)
-                raise
+        with _job(INVALIDATE, store=store):
+            await do_invalidate(runtime, store, keys.split("\n"), reference)
 
     return run
 
 
 def _bound_to_blobs(runtime: Runtime, job: JobName, body: BlobBody) -> Callable[..., Awaitable[None]]:
     async def run(organization_id: str, blob_ids: str) -> None:
-        with log_context(organization_id=organization_id, job=job.name):
-            try:
-                blobs = [UUID(blob_id) for blob_id in blob_ids.split(",")]
-                await body(runtime, UUID(organization_id), blobs)
-            except Exception as error:
-                log.warning("job failed; it comes again", exc_info=error)
-                raise
+        with _job(job, organization_id=organization_id):
+            await body(runtime, UUID(organization_id), [UUID(blob_id) for blob_id in blob_ids.split(",")])
 
     return run
 
 
 def _bound(runtime: Runtime, job: JobName, body: Body) -> Callable[..., Awaitable[None]]:
     async def run(organization_id: str, recording_id: str) -> None:
-        with log_context(organization_id=organization_id, recording_id=recording_id, job=job.name):
-            try:
-                await body(runtime, UUID(organization_id), UUID(recording_id))
-            except Exception as error:
-                log.warning("job failed; it comes again", exc_info=error)
-                raise
+        with _job(job, organization_id=organization_id, recording_id=recording_id):
+            await body(runtime, UUID(organization_id), UUID(recording_id))
 
     return run
 

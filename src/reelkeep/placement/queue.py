@@ -12,6 +12,7 @@ from reelkeep.placement.load import InForce
 
 #: A queue of its own: moving terabytes must not hold up anybody's media.
 RECONCILE = JobName("reconcile", queue="storage")
+MOVES = JobName("moves", queue="storage")
 #: Blobs of one job.
 BLOBS_MAX = 50
 
@@ -30,6 +31,11 @@ async def enqueue_reconcile(session: AsyncSession, organization_id: UUID, blob_i
     for first in range(0, len(blob_ids), BLOBS_MAX):
         batch = ",".join(str(blob_id) for blob_id in blob_ids[first : first + BLOBS_MAX])
         await enqueue(session, RECONCILE, organization_id=str(organization_id), blob_ids=batch)
+
+
+async def enqueue_moves(session: AsyncSession) -> None:
+    """Ask for moves between stores to be gone on with now, not at the next sweep."""
+    await enqueue(session, MOVES)
 
 
 async def enqueue_if_misplaced(

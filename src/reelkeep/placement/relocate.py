@@ -14,6 +14,7 @@ from reelkeep.clock import new_id
 from reelkeep.errors import Conflict, ErrorCode, Invalid, NotFound
 from reelkeep.placement.load import forget_known, in_force
 from reelkeep.placement.models import PlacementPass, Relocation, RelocationState
+from reelkeep.placement.queue import enqueue_moves
 from reelkeep.runtime import Runtime
 
 
@@ -55,6 +56,8 @@ async def begin_relocation(runtime: Runtime, source: str, target: str | None) ->
         row = Relocation(id=new_id(), source=source, target=target, state=RelocationState.RUNNING)
         row.copies_total, row.bytes_total, row.began_at = copies, size_bytes, now
         session.add(row)
+        await session.flush()
+        await enqueue_moves(session)
     forget_known(runtime)
     return await progress_of(runtime, source)
 
@@ -101,6 +104,8 @@ async def pause_relocation(runtime: Runtime, source: str, *, paused: bool) -> Pr
             .values(state=to)
             .returning(Relocation.id)
         )
+        if found is not None and not paused:
+            await enqueue_moves(session)
     if found is None:
         raise Conflict(f"No move out of {source!r} is under way.", ErrorCode.RELOCATION_INVALID, store=source)
     forget_known(runtime)

@@ -37,7 +37,7 @@ async def sweep_placement(runtime: Runtime) -> None:
     known = await in_force(runtime, fresh=True)
     await _sweep_unsettled(runtime)
     await _sweep_rules(runtime, known)
-    await _sweep_moves(runtime)
+    await go_on_with_moves(runtime)
 
 
 async def _sweep_unsettled(runtime: Runtime) -> None:
@@ -162,8 +162,9 @@ def _is_misplaced(known: InForce, now: datetime, blob: Any, copies: Sequence[Any
     return move is not None and not isinstance(move, Lost)
 
 
-async def _sweep_moves(runtime: Runtime) -> None:
+async def go_on_with_moves(runtime: Runtime) -> None:
     """Go on with each move between stores, round after round until nothing is left at its source."""
+    await in_force(runtime, fresh=True)  # jobs of this process must know of a move that has just begun
     async with runtime.database.directory() as session:
         moving = select(Relocation).where(Relocation.state != RelocationState.PAUSED)
         moves = (await session.scalars(moving)).all()
