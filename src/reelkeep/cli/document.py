@@ -6,7 +6,7 @@ from typer._click import Command, Context
 from typer.core import TyperArgument, TyperGroup, TyperOption
 
 from reelkeep.cli.outcome import MEANING
-from reelkeep.cli.tree import ENTRIES, command_of
+from reelkeep.cli.tree import build_tree
 
 INTRODUCTION = """\
 # Command line
@@ -31,15 +31,17 @@ This page is made from `src/reelkeep/cli` by `make docs`.
 def render() -> str:
     """The text of `docs/cli.md`."""
     codes = "".join(f"| {code.value} | {meaning} |\n" for code, meaning in MEANING.items())
-    commands = "".join(part for name in ENTRIES for part in _parts(f"reelkeep {name}", command_of(name)))
-    return f"{INTRODUCTION}{codes}{commands}"
+    return f"{INTRODUCTION}{codes}{''.join(_parts('reelkeep', build_tree()))}"
 
 
 def _parts(path: str, command: Command) -> Iterator[str]:
     if isinstance(command, TyperGroup):
         if command.invoke_without_command:
             yield from _section(path, command)
-        for name, inner in command.commands.items():
+        context = Context(command, info_name=path)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
             yield from _parts(f"{path} {name}", inner)
         return
     yield from _section(path, command)

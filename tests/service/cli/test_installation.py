@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer._click import Context
+from typer.core import TyperGroup
 
 from reelkeep import __version__
 from reelkeep.cli.document import render
-from reelkeep.cli.tree import ENTRIES, command_of
+from reelkeep.cli.tree import ENTRIES, build_tree
 from reelkeep.http.app import build_app
 from tests.service.cli.conftest import CommandLine, wait_for
 
@@ -165,8 +167,14 @@ def test_serve_with_json_has_one_document_on_standard_output(reelkeep: CommandLi
 
 
 def test_the_list_of_commands_says_what_each_commands_own_help_begins_with() -> None:
-    for name, entry in ENTRIES.items():
-        assert (command_of(name).help or "").split("\n")[0] == entry.summary
+    tree = build_tree()
+    storage = tree.get_command(Context(tree), "storage")
+    assert isinstance(storage, TyperGroup)
+    for group, entries in ((tree, ENTRIES), (storage, ENTRIES["storage"].inner)):
+        for name, entry in entries.items():
+            command = group.get_command(Context(group), name)
+            assert command is not None
+            assert (command.help or "").split("\n")[0] == entry.summary
 
 
 def test_every_command_takes_data_and_json_and_shows_an_example() -> None:

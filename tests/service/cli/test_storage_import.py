@@ -46,6 +46,8 @@ def test_recordings_come_back_when_the_database_is_gone(reelkeep: CommandLine, s
     reelkeep.ok("add", spoken, "--wait")
     (before,) = reelkeep.ok("recordings", "list", "--json").json["items"]
     words = reelkeep.ok("recordings", "export", before["id"], "--format", "json").json["segments"]
+    # Postgres ends after the last process that used it.
+    wait_for(lambda: not list((reelkeep.data / "pg").rglob("postmaster.pid")))
     shutil.rmtree(reelkeep.data / "pg")
 
     tried = reelkeep.ok("storage", "import", "local", "--dry-run")

@@ -15,7 +15,9 @@ from reelkeep.runtime import Runtime
 from reelkeep.stores.master_keys import KEY_BYTES
 
 encryption = typer.Typer(
-    help="Make, show and change the master keys of encrypted stores.", no_args_is_help=True
+    help="Make, show and change the master keys of encrypted stores.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 

@@ -20,7 +20,11 @@ from reelkeep.cli.output import print_facts, print_json, print_table
 from reelkeep.clock import new_id
 from reelkeep.runtime import Runtime
 
-layout = typer.Typer(help="Show and set the names (keys) that new files get in stores.", no_args_is_help=True)
+layout = typer.Typer(
+    help="Show and set the names (keys) that new files get in stores.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 OfStore = Annotated[
     str | None,

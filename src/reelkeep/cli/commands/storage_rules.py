@@ -23,7 +23,9 @@ from reelkeep.placement.rules import Kept
 from reelkeep.placement.write_rules import Written, clear_rules, list_rules, read_rules, write_rules
 from reelkeep.runtime import Runtime
 
-rules = typer.Typer(help="Say where copies should be, by kind and age.", no_args_is_help=True)
+rules = typer.Typer(
+    help="Say where copies should be, by kind and age.", no_args_is_help=True, add_completion=False
+)
 
 Scope = Annotated[
     str | None,

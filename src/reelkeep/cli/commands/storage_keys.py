@@ -1,4 +1,4 @@
-"""`reelkeep storage`: what operators do with stores; so far, keys to the local S3 wire."""
+"""`reelkeep storage keys`: keys to the local S3 wire."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -7,40 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from reelkeep.blobs.access_keys import create_access_key, list_access_keys, revoke_access_key
-from reelkeep.cli.commands.storage_check import check
-from reelkeep.cli.commands.storage_encryption import encryption
-from reelkeep.cli.commands.storage_import import import_recordings
-from reelkeep.cli.commands.storage_layout import layout
-from reelkeep.cli.commands.storage_list import list_stores
-from reelkeep.cli.commands.storage_moves import drain, migrate
-from reelkeep.cli.commands.storage_probe import probe
-from reelkeep.cli.commands.storage_provision import provision
-from reelkeep.cli.commands.storage_rules import plan, rules
-from reelkeep.cli.commands.storage_usage import usage
 from reelkeep.cli.options import Data, Json, with_runtime
 from reelkeep.cli.output import age_text, print_facts, print_json, print_note, print_table, print_text
 from reelkeep.clock import SystemClock
 from reelkeep.runtime import Runtime
 
-app = typer.Typer(
-    help="Look after stores: rules, moves, checks, usage, keys.", no_args_is_help=True, add_completion=False
-)
 keys = typer.Typer(
-    help="Make, list and revoke keys with which S3 tools reach a local store.", no_args_is_help=True
+    help="Make, list and revoke keys with which S3 tools reach a local store.",
+    no_args_is_help=True,
+    add_completion=False,
 )
-app.add_typer(keys, name="keys")
-app.command(name="list")(list_stores)
-app.command(name="provision")(provision)
-app.command(name="probe")(probe)
-app.command(name="usage")(usage)
-app.add_typer(encryption, name="encryption")
-app.add_typer(rules, name="rules")
-app.command(name="plan")(plan)
-app.command(name="migrate")(migrate)
-app.command(name="drain")(drain)
-app.command(name="check")(check)
-app.add_typer(layout, name="layout")
-app.command(name="import")(import_recordings)
 
 
 @keys.command()
