@@ -17,6 +17,9 @@ _PARTS_AT_ONCE = 2
 #: How long a write that was given up may take to tell the service so.
 _ABORT_SECONDS = 10.0
 
+#: What one request carries.
+Part = bytes | bytearray
+
 
 @dataclass(frozen=True, slots=True)
 class Put:
@@ -41,14 +44,21 @@ class _Counted:
     def sha256(self) -> str:
         return self._sha256.hexdigest()
 
-    async def parts(self) -> AsyncIterator[bytearray]:
-        """The body in parts of `PART_BYTES`; the last, maybe empty, comes only when all is as declared."""
-        part = bytearray()
+    async def parts(self) -> AsyncIterator[Part]:
+        """The body in parts of `PART_BYTES`; the last, maybe empty, comes only when all is as declared.
+
+        A small body that comes in one piece is not copied.
+        """
+        part: Part = b""
         async for piece in self._body:
             self.size_bytes += len(piece)
             if self._size_wanted is not None and self.size_bytes > self._size_wanted:
                 break
             self._sha256.update(piece)
+            if not part and len(piece) < PART_BYTES:
+                part = bytes(piece)
+                continue
+            part = bytearray(part) if isinstance(part, bytes) else part
             left = memoryview(piece)
             while len(left) > (room := PART_BYTES - len(part)):
                 part += left[:room]
@@ -88,7 +98,7 @@ async def put_object(
         etag = (done["e_tag"] or "").strip('"') or None
     else:
 
-        async def send(queued: AsyncIterator[bytearray]) -> None:
+        async def send(queued: AsyncIterator[Part]) -> None:
             with s3_errors.translated(bucket, key):
                 await obstore.put_async(
                     store,
@@ -105,14 +115,14 @@ async def put_object(
 
 
 async def _send_parts(
-    taken: list[bytearray],
-    rest: AsyncIterator[bytearray],
-    send: Callable[[AsyncIterator[bytearray]], Coroutine[Any, Any, None]],
+    taken: list[Part],
+    rest: AsyncIterator[Part],
+    send: Callable[[AsyncIterator[Part]], Coroutine[Any, Any, None]],
 ) -> None:
     """Send parts through a queue, so that a cancelled or failed body ends the upload and leaves no parts."""
-    queue: asyncio.Queue[bytearray | BaseException | None] = asyncio.Queue(maxsize=1)
+    queue: asyncio.Queue[Part | BaseException | None] = asyncio.Queue(maxsize=1)
 
-    async def queued() -> AsyncIterator[bytearray]:
+    async def queued() -> AsyncIterator[Part]:
         while (part := await queue.get()) is not None:
             if isinstance(part, BaseException):
                 raise part
@@ -131,7 +141,7 @@ async def _send_parts(
         raise
 
 
-async def _offer(queue: asyncio.Queue[Any], part: bytearray | None, sending: asyncio.Future[None]) -> None:
+async def _offer(queue: asyncio.Queue[Any], part: Part | None, sending: asyncio.Future[None]) -> None:
     """Put a part into the queue, or raise why nobody reads it any more."""
     putting = asyncio.ensure_future(queue.put(part))
     try:
