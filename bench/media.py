@@ -11,8 +11,8 @@ from pathlib import Path
 from bench.figures import Report, median
 from bench.registry import Setup
 from bench.sound import write_stereo_m4a
+from reelkeep.media.child import NICENESS
 from reelkeep.media.facts import MediaLimits
-from reelkeep.media.sandbox import NICENESS
 from reelkeep.media.work import extract_sound, make_peaks, make_playback, probe
 
 SECONDS, ROUNDS = 600, 5
@@ -73,7 +73,7 @@ def _work(source: Path, target: Path) -> dict[str, Callable[[], Awaitable[object
 
 def _command(ffmpeg: str, name: str, source: Path, target: Path) -> list[str]:
     words = ALTERNATIVES[name].format(source=source, target=target).split()
-    return ["nice", "-n", str(NICENESS), ffmpeg, "-nostdin", "-v", "error", "-y", *words]
+    return ["nice", "-n", str(NICENESS[name]), ffmpeg, "-nostdin", "-v", "error", "-y", *words]
 
 
 async def _timed(work: Callable[[], Awaitable[object]]) -> Taken:

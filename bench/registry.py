@@ -34,6 +34,7 @@ MEASUREMENTS = {
     "media": "Probe, playback, waveform and speech sound, against ffmpeg",
     "encryption": "Encryption by us: a local store with and without it",
     "usage": "Figures of usage at a million recordings, and what keeping them costs",
+    "migrate": "Moving blobs to a bucket, against rclone; planning over a million",
     "overhead": "From complete to transcribed, beyond the engine's own time",
     "memory": "Memory while long recordings are processed",
 }
