@@ -24,7 +24,7 @@ from bench.table import print_missed, print_report
 from reelkeep.logs import configure_logs
 
 RESULTS = ROOT / "bench" / "results"
-STARTS_ENGINES = ("overhead", "memory")
+STARTS_CHILDREN = ("media", "overhead", "memory")
 
 
 def main() -> int:
@@ -90,8 +90,8 @@ def _measure(console: Console, name: str, options: argparse.Namespace) -> Report
         # The embedded Postgres has a user of its own, who must be able to pass through.
         Path(scratch).chmod(0o711)
         setup = Setup(Path(scratch), options.quick, lambda what: status.update(f"{name}: {what}"))
-        # An engine's process is started as a worker starts it: uvloop knows no `process_group`.
-        loop = asyncio.new_event_loop if name in STARTS_ENGINES else uvloop.new_event_loop
+        # Processes are started as a worker starts them: uvloop knows no `process_group`.
+        loop = asyncio.new_event_loop if name in STARTS_CHILDREN else uvloop.new_event_loop
         with asyncio.Runner(loop_factory=loop) as runner:
             report = runner.run(measure_of(name)(setup))
     report.conditions = {
