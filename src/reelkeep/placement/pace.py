@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 from reelkeep.db.database import Database
 from reelkeep.runtime import Runtime
+from reelkeep.stores.protocol import PART_BYTES_MIN
 
 #: A store that is not limited gets so many at once from one process.
 AT_ONCE = 8
@@ -32,7 +33,7 @@ class Pace:
 
 
 #: A body over this goes in parts that are held in memory, several at once.
-LARGE_BYTES = 8 * 1024 * 1024
+LARGE_BYTES = PART_BYTES_MIN
 LARGE_AT_ONCE = 2
 _large: WeakKeyDictionary[Database, asyncio.Semaphore] = WeakKeyDictionary()
 _paces: WeakKeyDictionary[Database, dict[str, Pace]] = WeakKeyDictionary()

@@ -31,6 +31,8 @@ log = get_logger(__name__)
 STEPS_MAX = 40
 #: Copies are made so many at once, of at most so many bytes together (one may be larger).
 COPIES_AT_ONCE, BYTES_AT_ONCE = 50, 64 * 1024 * 1024
+#: A large blob is a batch of its own, and one alone leaves the service idle between its parts.
+BATCHES_AT_ONCE = 2
 
 
 #: Copies that are claimed and committed together.
@@ -85,9 +87,7 @@ class _Run:
         """Take the next step of each; those that are not at rest yet."""
         failures = len(self.failures)
         views, claims, rest = await self._look(pending)
-        await self._make(claims)
-        for batch in rest:
-            await self._make(await claim_anew(self._runtime, self._known, self._organization_id, batch))
+        await self._make_all(claims, rest)
         moving = [(view, move) for view in views.values() if (move := await self._next(view)) is not None]
         self.outcomes |= {blob_id: Outcome.GONE for blob_id in pending if blob_id not in views}
         singly = [self._single(view, move) for view, move in moving if not isinstance(move, Make)]
@@ -98,8 +98,22 @@ class _Run:
         unmade = {view.blob.id for view in views.values() if view.unmade}
         return {view.blob.id for view, _ in moving} - self._unreadable | unmade
 
-    async def _make(self, claims: Sequence[Claim]) -> None:
-        self.failures += await make_copies(self._runtime, self._organization_id, claims)
+    async def _make_all(self, claims: Sequence[Claim], rest: Sequence[Wanted]) -> None:
+        """Make copies batch by batch, a few batches side by side; each is claimed when its turn comes."""
+        turns = asyncio.Semaphore(BATCHES_AT_ONCE)
+
+        async def first() -> list[BaseException]:
+            async with turns:
+                return await make_copies(self._runtime, self._organization_id, claims)
+
+        async def later(batch: Wanted) -> list[BaseException]:
+            async with turns:
+                claimed = await claim_anew(self._runtime, self._known, self._organization_id, batch)
+                return await make_copies(self._runtime, self._organization_id, claimed)
+
+        results = await asyncio.gather(first(), *map(later, rest), return_exceptions=True)
+        for result in results:
+            self.failures += [result] if isinstance(result, BaseException) else result
 
     async def _look(self, pending: Collection[UUID]) -> tuple[dict[UUID, View], list[Claim], list[Wanted]]:
         """Look at them under their locks, let go of what is to be let go of, and claim what is made first.

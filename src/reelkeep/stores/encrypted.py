@@ -23,6 +23,7 @@ from reelkeep.stores.protocol import (
     ColdFacts,
     KeepsVersions,
     ObjectFacts,
+    PartBytes,
     PutsUndigested,
     RestoresCold,
     Store,
@@ -71,9 +72,9 @@ class EncryptedStore(EncryptedGrowth):
         return replace(self._inside.abilities, post_policy=True, checksums=True)
 
     @property
-    def put_part_bytes(self) -> int | None:
-        """Bytes of a request of the store inside, for who counts its requests."""
-        found: int | None = getattr(self._inside, "put_part_bytes", None)
+    def put_part_bytes(self) -> PartBytes | None:
+        """How the store inside cuts a body into requests, for who counts them."""
+        found: PartBytes | None = getattr(self._inside, "put_part_bytes", None)
         return found
 
     async def put(

@@ -28,6 +28,7 @@ from reelkeep.stores.protocol import (
     KeepsVersions,
     ObjectFacts,
     OpensFiles,
+    PartBytes,
     RestoresCold,
     SignsUrls,
     Store,
@@ -147,8 +148,10 @@ class Guarded(GuardedCalls):
 
     def _requests_beyond_one(self, size_bytes: int) -> int:
         """A body over one part goes in several, which are begun and completed as well."""
-        part_bytes = getattr(self._inside, "put_part_bytes", None)
-        return 0 if part_bytes is None or size_bytes <= part_bytes else 1 + -(-size_bytes // part_bytes)
+        part_bytes_of: PartBytes | None = getattr(self._inside, "put_part_bytes", None)
+        if part_bytes_of is None or size_bytes <= (part_bytes := part_bytes_of(size_bytes)):
+            return 0
+        return 1 + -(-size_bytes // part_bytes)
 
     async def _read(self, key: str, start: int, end: int | None) -> AsyncIterator[bytes]:
         operation = Operation(self.name, "read", key, self.traffic, self.health)

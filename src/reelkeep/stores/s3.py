@@ -35,7 +35,7 @@ from reelkeep.stores.s3_growing import GrowthTools
 from reelkeep.stores.s3_growth import S3Growth
 from reelkeep.stores.s3_notes import S3Notes, growing_key
 from reelkeep.stores.s3_parts import S3Parts
-from reelkeep.stores.s3_put import PART_BYTES, put_object
+from reelkeep.stores.s3_put import part_bytes_of, put_object
 from reelkeep.stores.s3_requests import S3Requests
 from reelkeep.stores.s3_spool import Scratch
 from reelkeep.stores.s3_tails import S3Tails
@@ -54,7 +54,7 @@ class S3Store:
     """A `Store` in a bucket of an S3 service, which also signs URLs, takes parts and grows objects."""
 
     #: Longer bodies are put in several requests.
-    put_part_bytes = PART_BYTES
+    put_part_bytes = staticmethod(part_bytes_of)
 
     def __init__(self, config: S3StoreConfig, clock: Clock | None = None) -> None:
         self._config = config

@@ -10,15 +10,28 @@ import obstore
 
 from reelkeep.stores import s3_errors
 from reelkeep.stores.local_files import wrong_bytes
+from reelkeep.stores.protocol import PART_BYTES_MIN
 
-#: Bodies up to this many bytes are sent in one request; longer ones in parts of this size.
-PART_BYTES = 8 * 1024 * 1024
+#: Bodies up to this many bytes are sent in one request; longer ones in parts of this size, the least there is,
+#: since several are in memory. One of unknown length may be long, and has larger ones.
+PART_BYTES, PART_BYTES_OF_UNKNOWN = PART_BYTES_MIN, 16 * 1024 * 1024
+#: A service takes 10,000 parts of one object.
+_PARTS_MAX = 9_900
 _PARTS_AT_ONCE = 2
 #: How long a write that was given up may take to tell the service so.
 _ABORT_SECONDS = 10.0
 
+#: A piece this long takes longer to digest than to hand to a thread.
+DIGEST_BESIDE_BYTES = 512 * 1024
 #: What one request carries.
 Part = bytes | bytearray
+
+
+def part_bytes_of(size_bytes: int | None) -> int:
+    """How long the parts of a body of this length are."""
+    if size_bytes is None:
+        return PART_BYTES_OF_UNKNOWN
+    return max(PART_BYTES, -(-size_bytes // _PARTS_MAX))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,7 @@ class _Counted:
     def __init__(self, key: str, body: AsyncIterator[bytes], size_bytes: int | None, sha256: str | None):
         self._key, self._body = key, body
         self._size_wanted, self._sha256_wanted = size_bytes, sha256
+        self.part_bytes = part_bytes_of(size_bytes)
         self.size_bytes = 0
         self._sha256 = hashlib.sha256()
 
@@ -44,8 +58,15 @@ class _Counted:
     def sha256(self) -> str:
         return self._sha256.hexdigest()
 
+    async def _digest(self, piece: bytes) -> None:
+        """Large pieces beside the event loop, which sends others meanwhile."""
+        if len(piece) < DIGEST_BESIDE_BYTES:
+            self._sha256.update(piece)
+        else:
+            await asyncio.to_thread(self._sha256.update, piece)
+
     async def parts(self) -> AsyncIterator[Part]:
-        """The body in parts of `PART_BYTES`; the last, maybe empty, comes only when all is as declared.
+        """The body in parts of `part_bytes`; the last, maybe empty, comes only when all is as declared.
 
         A small body that comes in one piece is not copied.
         """
@@ -54,13 +75,13 @@ class _Counted:
             self.size_bytes += len(piece)
             if self._size_wanted is not None and self.size_bytes > self._size_wanted:
                 break
-            self._sha256.update(piece)
-            if not part and len(piece) < PART_BYTES:
+            await self._digest(piece)
+            if not part and len(piece) < self.part_bytes:
                 part = bytes(piece)
                 continue
             part = bytearray(part) if isinstance(part, bytes) else part
             left = memoryview(piece)
-            while len(left) > (room := PART_BYTES - len(part)):
+            while len(left) > (room := self.part_bytes - len(part)):
                 part += left[:room]
                 yield part  # as it is: no further copy of many megabytes
                 part, left = bytearray(), left[room:]
@@ -90,7 +111,7 @@ async def put_object(
     attributes: Any = {"Content-Type": content_type} if content_type else {}
     if storage_class:
         attributes["Storage-Class"] = storage_class
-    second = await anext(parts, None) if len(first) == PART_BYTES else None
+    second = await anext(parts, None) if len(first) == counted.part_bytes else None
     etag: str | None = None
     if second is None:
         with s3_errors.translated(bucket, key):
@@ -106,17 +127,27 @@ async def put_object(
                     queued,
                     attributes=attributes,
                     use_multipart=True,
-                    chunk_size=PART_BYTES,
+                    chunk_size=counted.part_bytes,
                     max_concurrency=_PARTS_AT_ONCE,
                 )
 
-        await _send_parts([first, second], parts, send)
+        taken = [first, second]
+        del first, second  # many megabytes, which are not held until the end
+        await _send_parts(_again(taken, parts), send)
     return Put(counted.size_bytes, counted.sha256, etag)
 
 
+async def _again(taken: list[Part], rest: AsyncIterator[Part]) -> AsyncIterator[Part]:
+    """What was taken already, then the rest; what was given is not held."""
+    while taken:
+        yield taken.pop(0)
+    async for part in rest:
+        yield part
+        del part
+
+
 async def _send_parts(
-    taken: list[Part],
-    rest: AsyncIterator[Part],
+    parts: AsyncIterator[Part],
     send: Callable[[AsyncIterator[Part]], Coroutine[Any, Any, None]],
 ) -> None:
     """Send parts through a queue, so that a cancelled or failed body ends the upload and leaves no parts."""
@@ -127,13 +158,14 @@ async def _send_parts(
             if isinstance(part, BaseException):
                 raise part
             yield part
+            del part
+            queue.task_done()
 
     sending = asyncio.ensure_future(send(queued()))
     try:
-        for part in taken:
+        async for part in parts:
             await _offer(queue, part, sending)
-        async for part in rest:
-            await _offer(queue, part, sending)
+            del part
         await _offer(queue, None, sending)
         await asyncio.shield(sending)
     except BaseException:
@@ -142,8 +174,16 @@ async def _send_parts(
 
 
 async def _offer(queue: asyncio.Queue[Any], part: Part | None, sending: asyncio.Future[None]) -> None:
-    """Put a part into the queue, or raise why nobody reads it any more."""
-    putting = asyncio.ensure_future(queue.put(part))
+    """Hand a part over and wait until the next is wanted, or raise why nobody reads any more.
+
+    So no part is made before there is use for it: two are under way meanwhile.
+    """
+
+    async def hand_over() -> None:
+        await queue.put(part)
+        await queue.join()
+
+    putting = asyncio.ensure_future(hand_over())
     try:
         await asyncio.wait([putting, sending], return_when=asyncio.FIRST_COMPLETED)
     finally:
