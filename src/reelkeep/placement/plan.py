@@ -160,6 +160,8 @@ def relocated(
 
     A class that the other store does not have becomes the store's own. What would be nowhere stays.
     """
+    if not moves:  # a million blobs are looked at in a row
+        return wanted
     found: list[Place] = []
     for place in wanted:
         store: str | None = place.store

@@ -12,7 +12,7 @@ from reelkeep.stores import s3_errors
 from reelkeep.stores.local_files import wrong_bytes
 from reelkeep.stores.protocol import PART_BYTES_MIN
 
-#: Bodies up to this many bytes are sent in one request; longer ones in parts of this size, the least there is,
+#: Bodies up to this many bytes go in one request, longer ones in parts of this size: the least there is,
 #: since several are in memory. One of unknown length may be long, and has larger ones.
 PART_BYTES, PART_BYTES_OF_UNKNOWN = PART_BYTES_MIN, 16 * 1024 * 1024
 #: A service takes 10,000 parts of one object.
