@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -9,6 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from reelkeep.blobs.models import CopyState
+from reelkeep.clock import SystemClock
+from reelkeep.placement.preview_move import preview_move
 from reelkeep.placement.reconcile import Outcome, reconcile_blob
 from reelkeep.placement.sweep import sweep_placement
 from reelkeep.runtime import Runtime
@@ -26,6 +30,11 @@ async def one_original(runtime: Runtime, person: Person) -> UUID:
     """A sealed recording's original blob."""
     await take_in(runtime, person, SOUND)
     return (await blobs_of(runtime, person))[-1].id
+
+
+class TenDaysLater(SystemClock):
+    def now(self) -> datetime:
+        return super().now() + timedelta(days=10)
 
 
 async def settle(runtime: Runtime, person: Person, blob_id: UUID) -> None:
@@ -64,6 +73,26 @@ async def test_bytes_move_to_the_bucket_and_back_by_rules_alone(
             assert await bytes_in(runtime, copies[store]) == SOUND
         blob = (await blobs_of(runtime, person))[-1]
         assert blob.sha256 == hashlib.sha256(SOUND).digest()
+
+
+@pytest.mark.s3
+async def test_a_class_is_left_after_the_days_since_the_copy_got_it_not_since_it_was_put(
+    tmp_path: Path, conninfo: str, ceph: Ceph, ceph_bucket: str
+) -> None:
+    async with several_stores(tmp_path, conninfo, ceph=ceph, bucket=ceph_bucket) as runtime:
+        person = await add_person(runtime)
+        blob_id = await one_original(runtime, person)
+        await write_rules(runtime, "original: s3-test\n*: local")
+        await settle(runtime, person, blob_id)
+        long_ago = text("update copy set created_at = created_at - interval '100 days'")
+        async with runtime.database.work(person.organization_id) as session:
+            await session.execute(long_ago)
+        for rules, days in (("s3-test", 110), ("s3-test STANDARD_IA", 10)):
+            await write_rules(runtime, f"original: {rules}\n*: local")
+            await settle(runtime, person, blob_id)
+            later = replace(runtime, clock=TenDaysLater())
+            found = (await preview_move(later, "s3-test", "local")).found
+            assert [(to, kept) for _, to, kept in found.left] == [(None, days)], rules
 
 
 async def test_a_copy_that_is_let_go_stays_as_long_as_links_to_it_are_good(

@@ -106,6 +106,8 @@ class Copy(TenantTable, Base):
         "claimed_until",
         "remove_after",
         "verified_at",
+        "created_at",
+        "placed_at",
     )
     __table_args__ = (
         tenant_reference("blob_id", "blob"),
@@ -145,6 +147,9 @@ class Copy(TenantTable, Base):
         comment="when its bytes were last read and its SHA-256 matched"
     )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    placed_at: Mapped[datetime | None] = mapped_column(
+        comment="since when its bytes lie there in this class; null: since created_at"
+    )
 
 
 class Usage(TenantTable, Base):

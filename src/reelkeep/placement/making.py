@@ -36,7 +36,7 @@ select :organization_id, d.id, d.blob_id, d.store, d.key, d.storage_class, d.cla
     on conflict (organization_id, id) do update
    set key = excluded.key, storage_class = excluded.storage_class, claim_id = excluded.claim_id,
        state = excluded.state, claimed_until = excluded.claimed_until,
-       verified_at = null, restore_state = null, degraded = false, remove_after = null
+       verified_at = null, restore_state = null, degraded = false, remove_after = null, placed_at = :now
 """)
 # The claim guards each row: one that was taken over is not written.
 ARRIVED = text("""
@@ -134,7 +134,8 @@ async def claim_places(
     copies = [claim.copy for claim in claims]
     values = {
         "organization_id": organization_id,
-        "until": runtime.clock.now() + claim_lasts(runtime),
+        "now": (now := runtime.clock.now()),
+        "until": now + claim_lasts(runtime),
         "ids": [copy.id for copy in copies],
         "blob_ids": [copy.blob_id for copy in copies],
         "stores": [copy.store for copy in copies],

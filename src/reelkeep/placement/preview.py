@@ -1,8 +1,10 @@
 """What rules would move, remove and cost, before they do: a walk over all blobs that changes nothing."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +22,8 @@ from reelkeep.runtime import Runtime
 
 #: A store and a class of it.
 Shelf = tuple[str, str]
+#: Days in a class are told apart up to here; services charge for 180 at least, the longest.
+DAYS_TOLD_APART = 400
 
 
 @dataclass(slots=True)
@@ -51,13 +55,23 @@ class Preview:
     let_go: dict[Shelf, Sum] = field(default_factory=dict)
     #: From class to class, inside a store.
     reclassed: dict[tuple[str, str, str], Sum] = field(default_factory=dict)
+    #: What leaves a class, by the class that it gets there (None: it is removed) and by the whole days that
+    #: it has lain in it (None: unknown): who leaves a class early may have to pay the rest.
+    left: dict[tuple[Shelf, str | None, int | None], Sum] = field(default_factory=dict)
     #: Renditions that would be removed, to be made again on demand.
     unmade: Sum = field(default_factory=Sum)
     before: Counter[Shelf] = field(default_factory=Counter)
     after: Counter[Shelf] = field(default_factory=Counter)
 
-    def look(self, kind: str, size_bytes: int, wanted: Places, have: Sequence[Have]) -> None:
-        """Count one blob."""
+    def look(
+        self,
+        kind: str,
+        size_bytes: int,
+        wanted: Places,
+        have: Sequence[Have],
+        days_kept: Callable[[str], int | None] = lambda _: None,
+    ) -> None:
+        """Count one blob; `days_kept` tells for how long its copy in a store has lain in its class."""
         self.blobs += 1
         held = [copy for copy in have if copy.state != CopyState.DELETING]
         for copy in held:
@@ -70,15 +84,19 @@ class Preview:
         if not any(copy.state == CopyState.PRESENT for copy in held):
             self.lost += 1
             return
-        changes = [self._place(place, held, size_bytes) for place in wanted]
+        changes = [self._place(place, held, size_bytes, days_kept) for place in wanted]
         stores = {place.store for place in wanted}
         for copy in held:
             if copy.store not in stores:
-                _sum(self.let_go, (copy.store, copy.storage_class)).add(size_bytes)
+                shelf = (copy.store, copy.storage_class)
+                _sum(self.let_go, shelf).add(size_bytes)
+                _sum(self.left, (shelf, None, days_kept(copy.store))).add(size_bytes)
                 changes.append(True)
         self.settled += not any(changes)
 
-    def _place(self, place: Place, held: Sequence[Have], size_bytes: int) -> bool:
+    def _place(
+        self, place: Place, held: Sequence[Have], size_bytes: int, days_kept: Callable[[str], int | None]
+    ) -> bool:
         copy = next((one for one in held if one.store == place.store), None)
         if copy is None or copy.state != CopyState.PRESENT:
             target = (place.store, place.storage_class)
@@ -89,6 +107,8 @@ class Preview:
         if copy.storage_class != place.storage_class:
             key = (place.store, copy.storage_class, place.storage_class)
             _sum(self.reclassed, key).add(size_bytes)
+            shelf = (place.store, copy.storage_class)
+            _sum(self.left, (shelf, place.storage_class, days_kept(place.store))).add(size_bytes)
             return True
         return False
 
@@ -120,7 +140,7 @@ async def preview(
             rows: list[Any] = copies[blob.id]
             wanted = known.wanted(blob.organization_id, blob.kind, now - blob.created_at, rows)
             have = [have_of(row, now, digest_known=True) for row in rows]
-            found.look(blob.kind, blob.size_bytes, wanted, have)
+            found.look(blob.kind, blob.size_bytes, wanted, have, partial(_days_kept, rows, now))
         if len(blobs) < PAGE_ROWS:
             return found
         if blobs_max is not None and found.blobs >= blobs_max:
@@ -129,18 +149,24 @@ async def preview(
         spot = Spot(last[0], last[1])
 
 
+def _days_kept(rows: Sequence[Any], now: datetime, store: str) -> int:
+    """Whole days that the copy in a store has lain in its class; no more than anybody charges for."""
+    row = next(row for row in rows if row.store == store)
+    since: datetime = row.placed_at or row.created_at
+    return min(max((now - since).days, 0), DAYS_TOLD_APART)
+
+
 def moves_of(found: Preview) -> list[Move]:
     """What a preview found, as moves that have a cost."""
     made = [
         Move(source, target, one.copies, one.bytes, keeps_source=True)
         for (source, target), one in found.carried.items()
     ]
-    gone = [Move(shelf, None, one.copies, one.bytes) for shelf, one in found.let_go.items()]
-    other = [
-        Move((store, before), (store, after), one.copies, one.bytes)
-        for (store, before, after), one in found.reclassed.items()
+    left = [
+        Move(shelf, None if to is None else (shelf[0], to), one.copies, one.bytes, days_kept=days)
+        for (shelf, to, days), one in found.left.items()
     ]
-    return [*made, *gone, *other]
+    return [*made, *left]
 
 
 def moved_bytes(sums: Mapping[Shelf, Sum]) -> int:

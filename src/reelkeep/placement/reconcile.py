@@ -170,7 +170,8 @@ class _Run:
         copy = _copy(view, move.store)
         store = self._runtime.stores.get(move.store)
         await store.copy(copy.key, copy.key, storage_class=move.storage_class or None)
-        await self._write(view, copy, "copy.reclassed", {"storage_class": move.storage_class})
+        values = {"storage_class": move.storage_class, "placed_at": self._runtime.clock.now()}
+        await self._write(view, copy, "copy.reclassed", values)
 
     async def _remove(self, view: View, move: Remove) -> None:
         """Claim the removal first, so that nobody takes the copy back while its bytes go.

@@ -32,3 +32,22 @@ def test_one_more_copy_is_carried_from_one_that_can_be_read() -> None:
     found.look("original", GB, (Place("aws"), Place("r2")), have)
     assert list(found.carried) == [(("aws", ""), ("r2", ""))]
     assert cost_of_moves(moves_of(found), PRICES).per_month == Decimal("0.015")
+
+
+def test_what_leaves_a_class_early_pays_for_the_rest_of_its_days() -> None:
+    prices = {
+        "aws": PriceTable.model_validate(
+            {"currency": "USD", "storage": {"": 0.03, "COLD": 0.003}, "minimum_days": {"COLD": 90}}
+        )
+    }
+    kept = {"early": 30, "late": 90}
+    once = {}
+    for name, days in kept.items():
+        for wanted in ((), (Place("aws", ""),)):
+            found = Preview()
+            have = [Have("aws", CopyState.PRESENT, storage_class="COLD")]
+            found.look("original", 100 * GB, wanted, have, lambda _, days=days: days)
+            once[name, bool(wanted)] = cost_of_moves(moves_of(found), prices).once
+    sixty_of_thirty_days = Decimal(100) * Decimal("0.003") * 60 / 30
+    assert once["early", False] == once["early", True] == sixty_of_thirty_days
+    assert once["late", False] == once["late", True] == 0
