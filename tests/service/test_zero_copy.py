@@ -27,6 +27,8 @@ class FileApp(App):
     def __init__(self, file: int) -> None:
         super().__init__()
         self.file, self.sent = file, 0
+        #: Bytes that went, as the server tells.
+        self.gone = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/":
@@ -38,9 +40,12 @@ class FileApp(App):
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         message = {"type": zero_copy.EXTENSION, "file": self.file, "offset": start, "count": end - start}
         try:
-            await send({**message, "more_body": False})
+            await send({**message, "more_body": False, "sent": self.count})
         finally:
             self.sent += 1
+
+    def count(self, sent: int) -> None:
+        self.gone += sent
 
 
 @pytest.fixture
@@ -75,13 +80,16 @@ def wait_until_sent(app: FileApp, count: int = 1) -> None:
 @pytest.mark.parametrize(
     ("start", "end"), [(0, len(FILE)), (0, 1), (5, len(FILE) - 3), (len(FILE) - 1, len(FILE))]
 )
-def test_a_part_of_a_file_comes_whole_and_the_connection_lives_on(port: int, start: int, end: int) -> None:
+def test_a_part_of_a_file_comes_whole_and_the_connection_lives_on(
+    app: FileApp, port: int, start: int, end: int
+) -> None:
     with RawConnection(port) as client:
         for _ in range(2):
             ask(client, start, end)
             assert client.read().body == FILE[start:end]
         client.send_head("GET", "/", {})
         assert client.read().body == b"here"
+    assert app.gone == 2 * (end - start)
 
 
 def test_requests_in_one_go_are_answered_in_their_order(port: int) -> None:
@@ -115,6 +123,7 @@ def test_a_client_that_leaves_ends_it_and_nothing_stays_open(app: FileApp, port:
             ask(client, 0, len(FILE))
             client.socket.recv(1000)
     wait_until_sent(app, 5)
+    assert 0 < app.gone < 5 * len(FILE) // 2, "what stayed here is told as gone"
     deadline = time.monotonic() + 20
     while descriptors() > before:
         assert time.monotonic() < deadline, "a descriptor stays open"

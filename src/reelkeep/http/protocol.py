@@ -111,7 +111,7 @@ class BodyCycle(RequestResponseCycle):
             await super().send(message)
 
     async def _send_file(self, message: dict[str, Any]) -> None:
-        count = message["count"]
+        count, start = message["count"], message["offset"]
         if self.chunked_encoding or not self.response_started or count > self.expected_content_length:
             raise RuntimeError("a file is sent after the head, which tells the length")
         self.transport.set_write_buffer_limits(high=0)
@@ -119,9 +119,9 @@ class BodyCycle(RequestResponseCycle):
             await self.flow.drain()
             if not self.disconnected:
                 descriptor = self.transport.get_extra_info("socket").fileno()
-                await zero_copy.send_file(
-                    descriptor, message["file"], message["offset"], count, lambda: self.disconnected
-                )
+                told = message.get("sent", lambda _: None)
+                part = range(start, start + count)
+                await zero_copy.send_file(descriptor, message["file"], part, lambda: self.disconnected, told)
         except TimeoutError:
             self.disconnected = True
             self.transport.abort()

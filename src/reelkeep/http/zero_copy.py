@@ -1,7 +1,8 @@
 """Files that go to the client inside the kernel, for uvicorn: ASGI's `http.response.zerocopysend`.
 
-uvicorn knows no such message. The bytes are pushed by a thread, since a file may have to be read from the
-disk first; while the client is behind, only the event loop waits.
+uvicorn knows no such message. Ours may have a `sent`, which is called with the bytes that have gone. They are
+pushed by a thread, since a file may have to be read from the disk first; while the client is behind, only the
+event loop waits.
 """
 
 import asyncio
@@ -26,8 +27,14 @@ def can_zero_copy(scope: Scope) -> bool:
     return EXTENSION in (scope.get("extensions") or {})
 
 
-async def send_file(connection: int, file: int, offset: int, count: int, is_gone: Callable[[], bool]) -> None:
-    """Send `count` bytes of a file from `offset` over a connected socket, both named by their descriptors.
+async def send_file(
+    connection: int,
+    file: int,
+    part: range,
+    is_gone: Callable[[], bool],
+    told: Callable[[int], None],
+) -> None:
+    """Send a part of a file over a connected socket, both named by their descriptors; each push is `told`.
 
     Nothing else may be on its way out of the socket. Ends early when the client is gone. Raises `EOFError`
     when the file ends before, `TimeoutError` when the client takes nothing for `STALL_SECONDS_MAX`.
@@ -36,11 +43,13 @@ async def send_file(connection: int, file: int, offset: int, count: int, is_gone
     out, source = os.dup(connection), os.dup(file)
     pushing: asyncio.Future[int] | None = None
     loop = asyncio.get_running_loop()
+    offset, end = part.start, part.stop
     try:
-        while count and not is_gone():
-            pushing = loop.run_in_executor(None, _push, out, source, offset, count)
+        while offset < end and not is_gone():
+            pushing = loop.run_in_executor(None, _push, out, source, offset, end - offset)
             sent = await asyncio.shield(pushing)
-            offset, count = offset + sent, count - sent
+            told(sent)
+            offset += sent
             if not sent:
                 await _writable(loop, out)
     except (BrokenPipeError, ConnectionResetError):
@@ -61,6 +70,10 @@ def _push(out: int, file: int, offset: int, count: int) -> int:
             if not poll.poll(BEHIND_MILLISECONDS):
                 break
             continue
+        except (BrokenPipeError, ConnectionResetError):
+            if not sent:
+                raise
+            break  # what went before counts
         if not pushed:
             raise EOFError(f"the file ends at byte {offset + sent}, {count - sent} before its end")
         sent += pushed

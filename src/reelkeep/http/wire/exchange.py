@@ -106,9 +106,12 @@ class Exchange:
 
     async def send_file(self, file: int, start: int, end: int) -> None:
         """Send the rest of the answer's body out of a file, by its descriptor; see `sends_files`."""
-        self.bytes_out += end - start
+
+        def count(sent: int) -> None:
+            self.bytes_out += sent
+
         message = {"type": EXTENSION, "file": file, "offset": start, "count": end - start}
-        await self._send({**message, "more_body": False})
+        await self._send({**message, "more_body": False, "sent": count})
 
     async def answer(self, status: int, headers: Mapping[str, str] | None = None, body: bytes = b"") -> None:
         """Send a whole answer."""
