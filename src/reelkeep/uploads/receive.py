@@ -80,9 +80,15 @@ async def look(runtime: Runtime, organization_id: UUID, upload_id: UUID) -> Prog
     upload = await find_upload(runtime, organization_id, upload_id)
     if upload.state == UploadState.OPEN and await writers_of(runtime).free(upload, runtime):
         upload = await find_upload(runtime, organization_id, upload_id)
+    offset = 0
+    if upload.state == UploadState.OPEN:
+        offset = await grown(runtime, upload)
+        if offset != upload.size_bytes_declared:
+            # Sealed meanwhile, its bytes no longer lie where they grew; no client must hear of none.
+            upload = await find_upload(runtime, organization_id, upload_id)
     if upload.state != UploadState.OPEN:
         return await _ended(runtime, upload)
-    return await _sealed_when_whole(runtime, upload, await grown(runtime, upload))
+    return await _sealed_when_whole(runtime, upload, offset)
 
 
 async def receive(
@@ -163,6 +169,9 @@ async def _check(turn: Turn, arrival: Arrival, body_length: int | None) -> None:
     upload = turn.upload
     offset = await grown(turn.runtime, upload)
     if offset != arrival.offset:
+        present = await find_upload(turn.runtime, turn.organization_id, turn.upload_id)
+        if present.state != UploadState.OPEN:  # sealed meanwhile: its bytes have moved on
+            raise NotOpen(present)
         raise wrong_offset(offset, arrival.offset)
     declared = upload.size_bytes_declared
     if arrival.length is not None and declared not in (None, arrival.length):
