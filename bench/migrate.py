@@ -1,5 +1,6 @@
 """Migrating blobs from a folder to a bucket, against rclone; and planning over very many blobs."""
 
+import json
 import os
 import secrets
 import shutil
@@ -12,7 +13,6 @@ from pathlib import Path
 
 import boto3
 from botocore.config import Config
-from sqlalchemy import select
 
 from bench.figures import Report
 from bench.installation import REELKEEP, Installation, installation
@@ -22,10 +22,7 @@ from bench.registry import Setup
 from bench.usage import FILL, ORGANIZATION, STORES
 from reelkeep.accounts.setup import default_organization
 from reelkeep.blobs.keep import insert_blob, write_bytes
-from reelkeep.blobs.models import Blob, BlobKind
-from reelkeep.placement.load import InForce, in_force
-from reelkeep.placement.preview import preview
-from reelkeep.placement.write_rules import read_rules
+from reelkeep.blobs.models import BlobKind
 from reelkeep.recordings.blob_keys import plan_blob
 from reelkeep.recordings.create import NewRecording, create_recording
 from reelkeep.runtime import Runtime
@@ -49,8 +46,8 @@ COUNTED = (
     "left to be moved, with one worker; each copy is proved by the gateway's own check of the SHA-256 that "
     "was computed while sending, and committed. rclone copies the same files to another bucket of the same "
     "gateway with `rclone copy --checksum`, at its defaults. Memory is the worker's peak with its children, "
-    "without Postgres, which it had started. Planning is the walk over a million blobs with one copy each, "
-    "under rules that want two, in this process."
+    "without Postgres, which it had started. Planning is `reelkeep storage plan` over a million blobs with "
+    "one copy each, under a rule for all, from its start to its end."
 )
 
 
@@ -209,26 +206,24 @@ async def _plan(setup: Setup, report: Report) -> None:
                 database.execute(FILL, {"first": first, "last": min(first + 49_999, count)})
             database.execute("analyze")
         setup.say("planning")
-        async with open_runtime(load_settings(data=place.data)) as runtime:
-            await _walk(report, runtime, count)
+        _walk(report, place, count)
 
 
-async def _walk(report: Report, runtime: Runtime, count: int) -> None:
-    now = await in_force(runtime)
-    wanted = InForce(
-        read_rules(runtime, "*: local"), now.of_organization, now.moves, now.classes, now.primary
-    )
-    with PeakMemory(os.getpid()) as memory:
-        before = memory.peak.counted
-        started = time.monotonic()
-        found = await preview(runtime, wanted)
+def _walk(report: Report, place: Installation, count: int) -> None:
+    rules = place.folder / "rules.txt"
+    rules.write_text("*: local\n")
+    command = [*REELKEEP, "storage", "plan", str(rules), "--json", "--data", str(place.data)]
+    environment, started = dict(place.environment), time.monotonic()
+    with (
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, cwd=place.folder) as process,
+        PeakMemory(process.pid, LOOKS_A_SECOND) as memory,
+    ):
+        told = json.loads(process.communicate()[0])
         took = time.monotonic() - started
-    if found.blobs != count:
-        raise RuntimeError(f"{found.blobs} of {count} blobs were looked at")
+    if told["blobs"] != count:
+        raise RuntimeError(f"{told['blobs']} of {count} blobs were looked at")
     report.add(f"planning over {count:,} blobs", took, "s", PLAN_SECONDS_MAX)
-    report.add("memory of this process meanwhile", (memory.peak.counted - before) / MB, "MB")
-    async with runtime.database.sweep() as session:
-        assert await session.scalar(select(Blob.id).limit(1))
+    report.add("its memory at the peak", memory.peak.counted / MB, "MB")
 
 
 class Gateway:
