@@ -99,19 +99,17 @@ class _Run:
         return {view.blob.id for view, _ in moving} - self._unreadable | unmade
 
     async def _make_all(self, claims: Sequence[Claim], rest: Sequence[Wanted]) -> None:
-        """Make copies batch by batch, a few batches side by side; each is claimed when its turn comes."""
+        """Make what is claimed, then the rest, a few batches side by side; each is claimed in its turn."""
         turns = asyncio.Semaphore(BATCHES_AT_ONCE)
 
-        async def first() -> list[BaseException]:
+        async def make(batch: Wanted | None) -> list[BaseException]:
             async with turns:
-                return await make_copies(self._runtime, self._organization_id, claims)
+                now = claims
+                if batch is not None:
+                    now = await claim_anew(self._runtime, self._known, self._organization_id, batch)
+                return await make_copies(self._runtime, self._organization_id, now)
 
-        async def later(batch: Wanted) -> list[BaseException]:
-            async with turns:
-                claimed = await claim_anew(self._runtime, self._known, self._organization_id, batch)
-                return await make_copies(self._runtime, self._organization_id, claimed)
-
-        results = await asyncio.gather(first(), *map(later, rest), return_exceptions=True)
+        results = await asyncio.gather(*map(make, [None, *rest]), return_exceptions=True)
         for result in results:
             self.failures += [result] if isinstance(result, BaseException) else result
 

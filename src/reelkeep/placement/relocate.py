@@ -56,7 +56,6 @@ async def begin_relocation(runtime: Runtime, source: str, target: str | None) ->
         row = Relocation(id=new_id(), source=source, target=target, state=RelocationState.RUNNING)
         row.copies_total, row.bytes_total, row.began_at = copies, size_bytes, now
         session.add(row)
-        await session.flush()
         await enqueue_moves(session)
     forget_known(runtime)
     return await progress_of(runtime, source)

@@ -37,7 +37,7 @@ async def sweep_placement(runtime: Runtime) -> None:
     known = await in_force(runtime, fresh=True)
     await _sweep_unsettled(runtime)
     await _sweep_rules(runtime, known)
-    await go_on_with_moves(runtime)
+    await _sweep_moves(runtime)
 
 
 async def _sweep_unsettled(runtime: Runtime) -> None:
@@ -163,8 +163,13 @@ def _is_misplaced(known: InForce, now: datetime, blob: Any, copies: Sequence[Any
 
 
 async def go_on_with_moves(runtime: Runtime) -> None:
+    """The same for moves alone, when one has begun: this process must know of it before its jobs run."""
+    await in_force(runtime, fresh=True)
+    await _sweep_moves(runtime)
+
+
+async def _sweep_moves(runtime: Runtime) -> None:
     """Go on with each move between stores, round after round until nothing is left at its source."""
-    await in_force(runtime, fresh=True)  # jobs of this process must know of a move that has just begun
     async with runtime.database.directory() as session:
         moving = select(Relocation).where(Relocation.state != RelocationState.PAUSED)
         moves = (await session.scalars(moving)).all()

@@ -21,8 +21,6 @@ _PARTS_AT_ONCE = 2
 #: How long a write that was given up may take to tell the service so.
 _ABORT_SECONDS = 10.0
 
-#: A piece this long takes longer to digest than to hand to a thread.
-DIGEST_BESIDE_BYTES = 512 * 1024
 #: What one request carries.
 Part = bytes | bytearray
 
@@ -58,13 +56,6 @@ class _Counted:
     def sha256(self) -> str:
         return self._sha256.hexdigest()
 
-    async def _digest(self, piece: bytes) -> None:
-        """Large pieces beside the event loop, which sends others meanwhile."""
-        if len(piece) < DIGEST_BESIDE_BYTES:
-            self._sha256.update(piece)
-        else:
-            await asyncio.to_thread(self._sha256.update, piece)
-
     async def parts(self) -> AsyncIterator[Part]:
         """The body in parts of `part_bytes`; the last, maybe empty, comes only when all is as declared.
 
@@ -75,7 +66,7 @@ class _Counted:
             self.size_bytes += len(piece)
             if self._size_wanted is not None and self.size_bytes > self._size_wanted:
                 break
-            await self._digest(piece)
+            self._sha256.update(piece)
             if not part and len(piece) < self.part_bytes:
                 part = bytes(piece)
                 continue
