@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ from reelkeep.placement.check import check_store
 from reelkeep.placement.reconcile import reconcile_blob
 from reelkeep.runtime import Runtime
 from tests.fixtures.ceph import Ceph
+from tests.fixtures.clock import Later
 from tests.fixtures.media import beeps, large_wav, wav
 from tests.fixtures.runtime import Person, add_person, client_of, do_jobs
 from tests.fixtures.several_stores import blobs_of, copies_of, several_stores, write_rules
 from tests.service.test_processing import take_in
 from tests.service.test_reconcile import settle
-from tests.service.test_storage_check import TwoHoursLater
 from tests.service.test_uploads import complete, initiate, send
 
 pytestmark = pytest.mark.s3
@@ -103,7 +104,7 @@ async def test_moves_in_whose_midst_the_service_is_killed_lose_nothing_and_leave
             await settle(it, person, blob.id)
             assert {copy.store for copy in await present(it, person, blob.id)} == wanted
         for store in ("local", "second", "s3-test"):
-            found = await check_store(replace(it, clock=TwoHoursLater()), store, verify=True)
+            found = await check_store(replace(it, clock=Later(timedelta(hours=2))), store, verify=True)
             assert found.is_clean, found
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from reelkeep.placement.relocate import begin_relocation, progress_of
 from reelkeep.runtime import Runtime
 from reelkeep.wiring import open_runtime
 from tests.fixtures.ceph import Ceph
+from tests.fixtures.clock import Later
 from tests.fixtures.holds import Holds, Step, holds, lane_of
 from tests.fixtures.media import beeps, wav
 from tests.fixtures.runtime import Person, add_person, client_of, do_jobs, settings_for, url_of
@@ -31,7 +33,6 @@ from tests.fixtures.several_stores import blobs_of, bytes_in, copies_of, write_r
 from tests.fixtures.usage import usage_of
 from tests.service.test_processing import take_in
 from tests.service.test_reconcile import settle
-from tests.service.test_storage_check import TwoHoursLater
 
 QUICK = {
     "REELKEEP_WORKER_STALLED_SECONDS": "2",
@@ -241,6 +242,6 @@ async def look_at_the_end(
     for name, bucket in buckets.items():
         listed = ceph.client().list_objects_v2(Bucket=bucket, Prefix="recordings/").get("Contents", [])
         assert {entry["Key"] for entry in listed} == (keys if name == "second" else set())
-        later = replace(runtime, clock=TwoHoursLater())
+        later = replace(runtime, clock=Later(timedelta(hours=2)))
         found = await check_store(later, name, verify=True)
         assert found.is_clean, found

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ from reelkeep.uploads.leftovers import sweep_attempts, sweep_incoming
 from reelkeep.wiring import open_runtime
 from tests.fault.test_moves_killed import write_stores
 from tests.fixtures.ceph import Ceph
+from tests.fixtures.clock import Later
 from tests.fixtures.holds import Holds, Step, holds, lane_of
 from tests.fixtures.media import beeps, wav
 from tests.fixtures.runtime import add_person, client_of, settings_for, url_of
 from tests.fixtures.server import Server, start_server
 from tests.fixtures.several_stores import blobs_of, bytes_in, copies_of
 from tests.fixtures.usage import usage_of
-from tests.service.test_storage_check import TwoHoursLater
 from tests.service.test_uploads import initiate, send
 
 pytestmark = pytest.mark.s3
@@ -72,7 +73,7 @@ async def test_a_server_killed_at_every_step_of_a_seal_seals_once_and_leaves_not
             assert asking.result().status_code == 200, asking.result().text
             assert {step for _, step in held.passed} == STEPS
 
-        later = replace(runtime, clock=TwoHoursLater())
+        later = replace(runtime, clock=Later(timedelta(hours=2)))
         await sweep_attempts(later)
         await sweep_incoming(later)
         (blob,) = await blobs_of(runtime, person)

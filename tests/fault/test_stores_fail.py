@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,13 +23,13 @@ from reelkeep.placement.reconcile import Outcome, reconcile_blob
 from reelkeep.runtime import Runtime
 from reelkeep.stores.guarded import Guarded, Patience
 from tests.fixtures.ceph import Ceph
+from tests.fixtures.clock import Later
 from tests.fixtures.front import Fault, Refusal, front_of
 from tests.fixtures.media import beeps, wav
 from tests.fixtures.runtime import Person, add_person, do_jobs
 from tests.fixtures.several_stores import blobs_of, bytes_in, copies_of, several_stores, write_rules
 from tests.service.test_processing import take_in
 from tests.service.test_reconcile import settle
-from tests.service.test_storage_check import TwoHoursLater
 
 pytestmark = pytest.mark.s3
 SOUND = wav(beeps(2))
@@ -107,7 +108,9 @@ class World:
     async def nothing_else_is_anywhere(self) -> None:
         """Every store has its copies, whole, and no other sealed byte."""
         for store in ("local", "second", "s3-test", "s3-other"):
-            found = await check_store(replace(self.runtime, clock=TwoHoursLater()), store, verify=True)
+            found = await check_store(
+                replace(self.runtime, clock=Later(timedelta(hours=2))), store, verify=True
+            )
             assert found.is_clean, found
 
 

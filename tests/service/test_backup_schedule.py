@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -21,17 +21,8 @@ from reelkeep.clock import SystemClock, new_id
 from reelkeep.errors import StoreUnavailable
 from reelkeep.runtime import Runtime
 from reelkeep.wiring import open_runtime
+from tests.fixtures.clock import Later
 from tests.fixtures.runtime import add_person, client_of, settings_for
-
-
-class Later(SystemClock):
-    """A clock that is ahead."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def now(self) -> datetime:
-        return super().now() + self.ahead
 
 
 @pytest.fixture

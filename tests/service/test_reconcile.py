@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import text
 
 from reelkeep.blobs.models import CopyState
-from reelkeep.clock import SystemClock
 from reelkeep.placement.preview_move import preview_move
 from reelkeep.placement.reconcile import Outcome, reconcile_blob
 from reelkeep.placement.sweep import sweep_placement
 from reelkeep.runtime import Runtime
 from tests.fixtures.ceph import Ceph
+from tests.fixtures.clock import Later
 from tests.fixtures.media import beeps, wav
 from tests.fixtures.runtime import Person, add_person, do_jobs
 from tests.fixtures.several_stores import blobs_of, bytes_in, copies_of, several_stores, write_rules
@@ -30,11 +30,6 @@ async def one_original(runtime: Runtime, person: Person) -> UUID:
     """A sealed recording's original blob."""
     await take_in(runtime, person, SOUND)
     return (await blobs_of(runtime, person))[-1].id
-
-
-class TenDaysLater(SystemClock):
-    def now(self) -> datetime:
-        return super().now() + timedelta(days=10)
 
 
 async def settle(runtime: Runtime, person: Person, blob_id: UUID) -> None:
@@ -90,7 +85,7 @@ async def test_a_class_is_left_after_the_days_since_the_copy_got_it_not_since_it
         for rules, days in (("s3-test", 110), ("s3-test STANDARD_IA", 10)):
             await write_rules(runtime, f"original: {rules}\n*: local")
             await settle(runtime, person, blob_id)
-            later = replace(runtime, clock=TenDaysLater())
+            later = replace(runtime, clock=Later(timedelta(days=10)))
             found = (await preview_move(later, "s3-test", "local")).found
             assert [(to, kept) for _, to, kept in found.left] == [(None, days)], rules
 

@@ -1,16 +1,16 @@
 """Drift between a store and what is known of it: found both ways, and repaired."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from reelkeep.blobs.models import CopyState
-from reelkeep.clock import SystemClock
 from reelkeep.placement.check import check_store
 from reelkeep.placement.scrub import scrub, scrub_round
 from tests.fixtures.ceph import Ceph
+from tests.fixtures.clock import Later
 from tests.fixtures.media import beeps, wav
 from tests.fixtures.runtime import add_person, do_jobs
 from tests.fixtures.several_stores import blobs_of, bytes_in, copies_of, several_stores, write_rules
@@ -18,13 +18,6 @@ from tests.service.test_processing import take_in
 from tests.service.test_reconcile import damage
 
 SOUND = wav(beeps(1))
-
-
-class TwoHoursLater(SystemClock):
-    """The time when what is written now is no longer new."""
-
-    def now(self) -> datetime:
-        return super().now() + timedelta(hours=2)
 
 
 async def body() -> object:
@@ -59,7 +52,7 @@ async def test_every_kind_of_drift_is_found_and_repaired_from_the_other_copy(
         await runtime.stores.get("local").put(orphan, body())  # type: ignore[arg-type]
         fresh = await check_store(runtime, "local", verify=True)
         assert fresh.orphans == 0, "what is new may be in the making"
-        later = replace(runtime, clock=TwoHoursLater())
+        later = replace(runtime, clock=Later(timedelta(hours=2)))
         found = await check_store(later, "local", verify=True, repair=True)
         assert (found.missing, found.wrong_size, found.damaged, found.orphans) == (1, 1, 1, 1)
         assert any(orphan in line for line in found.examples)
