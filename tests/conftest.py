@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.fixtures.database",
     "tests.fixtures.runtime",
     "tests.fixtures.server",
+    "tests.fixtures.soundcard",
     "tests.fixtures.wire",
     "tests.fixtures.iphone",
 ]
