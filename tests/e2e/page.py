@@ -15,6 +15,10 @@ from tests.fixtures.server import Server
 PROCESSED_MS = 120_000
 AUDIO = "document.querySelector('audio')"
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+#: Firefox tells a driver nothing of what its policy stopped.
+POLICED = """addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+  throw new Error(`Security Policy: ${violatedDirective} stopped ${blockedURI}`);
+});"""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -38,6 +42,7 @@ async def visit(
     thrown: list[str] = []
     page.on("pageerror", lambda error: thrown.append(str(error)))
     if policed:
+        await page.add_init_script(POLICED)
         page.on("console", lambda line: thrown.append(line.text) if "Security Policy" in line.text else None)
     try:
         yield page
@@ -87,6 +92,22 @@ async def wait_for_time(page: Page, at_least: float, at_most: float = 1e9, secon
         assert time.monotonic() < deadline, f"the sound is at {now}, wanted {at_least} to {at_most}"
         await page.wait_for_timeout(50)
     return now
+
+
+async def click_last_word(page: Page) -> None:
+    """Of the transcript."""
+    paragraph = page.get_by_role("list", name="Transcript").locator("p").last
+    place = await paragraph.evaluate(
+        """(it) => { const range = document.createRange(); const text = it.firstChild;
+          range.setStart(text, text.length - 1); range.setEnd(text, text.length);
+          const box = range.getBoundingClientRect(); return [box.x + 1, box.y + box.height / 2]; }"""
+    )
+    await page.mouse.click(*place)
+
+
+async def spoken(page: Page) -> list[str]:
+    """The words that are marked as being heard."""
+    return list(await page.evaluate("[...(CSS.highlights.get('spoken') ?? [])].map(String)"))
 
 
 async def tab_to(page: Page, name: str, presses_max: int = 80) -> None:

@@ -11,10 +11,12 @@ from playwright.async_api import Browser, FileChooser, Page, Route, expect
 from tests.e2e.conftest import Known, bring
 from tests.e2e.page import (
     PROCESSED_MS,
+    click_last_word,
     drop,
     findings,
     media_time,
     sign_in,
+    spoken,
     tab_to,
     uploads,
     visit,
@@ -60,17 +62,12 @@ async def test_a_click_on_a_word_plays_from_that_word(
     async with visit(chromium) as page:
         await sign_in(page, server)
         await page.goto(f"{server.url}/recordings/{known.id}")
-        paragraph = page.get_by_role("list", name="Transcript").locator("p").last
-        await expect(paragraph).to_contain_text(last["text"].strip())
-        place = await paragraph.evaluate(
-            """(it) => { const range = document.createRange(); const text = it.firstChild;
-              range.setStart(text, text.length - 1); range.setEnd(text, text.length);
-              const box = range.getBoundingClientRect(); return [box.x + 1, box.y + box.height / 2]; }"""
+        await expect(page.get_by_role("list", name="Transcript").locator("p").last).to_contain_text(
+            last["text"].strip()
         )
-        await page.mouse.click(*place)
+        await click_last_word(page)
         await wait_for_time(page, last["start"] - 0.05, last["end"] + 2)
-        marked = "[...(CSS.highlights.get('spoken') ?? [])].map(String)"
-        assert await page.evaluate(marked) == [last["text"].strip()]
+        assert await spoken(page) == [last["text"].strip()]
 
 
 async def test_a_link_with_a_time_opens_there_without_playing(
