@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.fixtures.runtime",
     "tests.fixtures.server",
     "tests.fixtures.soundcard",
+    "tests.fixtures.webkit",
     "tests.fixtures.wire",
     "tests.fixtures.iphone",
 ]

@@ -80,6 +80,24 @@ async def test_a_link_with_a_time_opens_there_without_playing(
         assert await page.evaluate("document.querySelector('audio').paused")
 
 
+async def test_a_press_on_play_before_the_link_to_the_sound_is_there_plays_it(
+    chromium: Browser, server: Server, known: Known
+) -> None:
+    pressed = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await pressed.wait()
+        await route.continue_()
+
+    async with visit(chromium) as page:
+        await sign_in(page, server)
+        await page.route("**/playback-url*", hold)
+        await page.goto(f"{server.url}/recordings/{known.id}")
+        await page.get_by_role("region", name="Player").get_by_role("button", name="Play").click()
+        pressed.set()
+        await wait_for_time(page, 0.2)
+
+
 async def test_the_sound_goes_on_while_another_page_is_read(
     chromium: Browser, server: Server, known: Known
 ) -> None:

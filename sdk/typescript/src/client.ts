@@ -136,7 +136,8 @@ export class Client implements ReelkeepClient {
       if (document.visibilityState === 'visible') this.link.call('wake', []).catch(() => undefined);
     };
     window.addEventListener('online', () => void this.link.call('wake', []).catch(() => undefined), { signal });
-    window.addEventListener('pageshow', wake, { signal });
+    window.addEventListener('pagehide', ({ persisted }) => (persisted && !this.inMemory ? this.link.rest() : undefined), { signal });
+    window.addEventListener('pageshow', () => (this.link.rise(), wake()), { signal });
     window.addEventListener('focus', wake, { signal });
     document.addEventListener('visibilitychange', wake, { signal });
     window.addEventListener('beforeunload', (event) => this.guard(event), { signal });
@@ -144,8 +145,12 @@ export class Client implements ReelkeepClient {
 
   /** Only what would be lost holds the page: what is in memory alone, whether recorded or picked. */
   private guard(event: BeforeUnloadEvent): void {
-    const inMemory = this.list.some(({ kind, keptIn, phase }) => kind === 'recording' && keptIn === 'memory' && phase !== 'safe');
-    if (inMemory) event.preventDefault();
+    if (this.inMemory) event.preventDefault();
+  }
+
+  /** The worker is all that has it. */
+  private get inMemory(): boolean {
+    return this.list.some(({ kind, keptIn, phase }) => kind === 'recording' && keptIn === 'memory' && phase !== 'safe');
   }
 
   private hear(news: Exclude<News, { news: 'authorize' }>): void {

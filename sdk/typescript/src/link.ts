@@ -19,6 +19,7 @@ export class Link {
   private last = 0;
   private heard = false;
   private dead: Error | null = null;
+  private resting = false;
 
   constructor(
     private readonly spawn: () => Worker,
@@ -47,6 +48,20 @@ export class Link {
     this.die(new Error('The client was closed.'));
   }
 
+  /** The page is put away: its worker would stand still with its locks, and no other page could send or record. */
+  rest(): void {
+    if (this.dead !== null) return;
+    this.resting = true;
+    this.worker.terminate();
+  }
+
+  /** The page is back. */
+  rise(): void {
+    if (!this.resting || this.dead !== null) return;
+    this.resting = false;
+    this.renew();
+  }
+
   private start(): Worker {
     const worker = this.spawn();
     this.heard = false;
@@ -66,6 +81,7 @@ export class Link {
 
   /** One that is still loading is waited for. */
   private tick(): void {
+    if (this.resting) return;
     const found = this.pulse.tick(this.heard && this.waiting.size > 0);
     if (found === 'ask') this.post({ ping: true });
     else if (found === 'dead') this.restart();
@@ -77,6 +93,11 @@ export class Link {
     }
     // Also one that only hangs: it must not write beside the new one.
     this.worker.terminate();
+    this.renew();
+  }
+
+  /** Another worker; what the former one was asked and did not answer is refused. */
+  private renew(): void {
     const lost = [...this.waiting.values()];
     this.waiting.clear();
     this.worker = this.start();

@@ -49,6 +49,8 @@ export class Player {
   private stumbles = 0;
   private frame = 0;
   private lastSave = 0;
+  /** A link that is being asked for: who presses play meanwhile is heard when it is there. */
+  private asked: Promise<void> = Promise.resolve();
   /** Counts loads, so that a late answer for another recording changes nothing. */
   private turn = 0;
 
@@ -118,7 +120,11 @@ export class Player {
       await this.fetchLink(++this.turn);
     } else if (this.link && shouldRenew(this.link, Date.now(), this.pausedSince)) {
       await this.renew();
+    } else {
+      await this.asked;
     }
+    // The element may still have the sound before.
+    if (this.snapshot().phase === 'failed') return;
     try {
       await this.media.play();
     } catch (error) {
@@ -175,7 +181,12 @@ export class Player {
     this.set({ sound: null, phase: 'empty', playing: false, problem: null });
   }
 
-  private async fetchLink(turn: number): Promise<void> {
+  private fetchLink(turn: number): Promise<void> {
+    this.asked = this.askForLink(turn);
+    return this.asked;
+  }
+
+  private async askForLink(turn: number): Promise<void> {
     const { sound } = this.state;
     if (!sound) return;
     try {
