@@ -33,6 +33,8 @@ PACKAGES = [
     if line and not line.startswith("#")
     for package, program, *_ in [line.split()]
     if not any(Path(folder, program).exists() for folder in ("/usr/sbin", "/sbin"))
+    # A library is looked for by a file of it.
+    if not (program.startswith("/") and any(Path("/").glob(program[1:])))
 ]
 
 
@@ -127,7 +129,7 @@ def test_sudo_without_a_password_is_used(machine: Machine) -> None:
 
 def test_with_every_program_there_nothing_is_asked_for(machine: Machine) -> None:
     for line in (ROOT / "scripts/debian-packages-test.txt").read_text().splitlines():
-        if line and not line.startswith("#"):
+        if line and not line.startswith("#") and "/" not in line.split()[1]:
             machine.give(line.split()[1], "exit 0")
     ended = machine.run("install-test-packages.sh")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
