@@ -384,6 +384,8 @@ export interface JournalPart {
   readonly bytes: number;
   /** Nothing will be added. */
   readonly closed: boolean;
+  /** This device's own name of the upload, kept before the server is asked: asked again, it is the same one. */
+  readonly uploadKey: string | null;
   readonly uploadUrl: string | null;
   readonly recordingId: string | null;
   readonly ackedBytes: number;

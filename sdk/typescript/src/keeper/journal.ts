@@ -65,6 +65,7 @@ export function newPart(number: number, mimeType: string, startedAt: number): Jo
     seconds: 0,
     bytes: 0,
     closed: false,
+    uploadKey: null,
     uploadUrl: null,
     recordingId: null,
     ackedBytes: 0,
