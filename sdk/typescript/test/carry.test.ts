@@ -11,6 +11,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 
 import { MemoryDisk } from '../src/keeper/disk';
 import { Held } from '../src/keeper/held';
+import { Keyring } from '../src/keeper/keyring';
 import { MemoryJournal, newPart, withPart } from '../src/keeper/journal';
 import { carry, type World } from '../src/sending/carry';
 import { Gate } from '../src/sending/gate';
@@ -74,7 +75,7 @@ async function begin(bytes: Uint8Array | null, signedIn: { now: boolean } = { no
   const part = { ...newPart(1, 'audio/webm', 0), bytes: bytes?.length ?? 0, closed: bytes !== null };
   const entry: JournalEntry = {
     id: crypto.randomUUID(), kind: 'recording', version: 1, startedAt: Date.now(), stoppedAt: bytes === null ? null : 1, mimeType: 'audio/webm',
-    details: { title: 'Rex' }, owner, keptIn: 'memory', parts: [part], marks: [], gaps: [], seams: [], problem: null, fingerprint: null, told: null,
+    details: { title: 'Rex' }, owner, keptIn: 'memory', keyId: null, parts: [part], marks: [], gaps: [], seams: [], problem: null, fingerprint: null, told: null,
   };
   return goOn(entry, new MemoryJournal(), bytes, signedIn);
 }
@@ -82,7 +83,7 @@ async function begin(bytes: Uint8Array | null, signedIn: { now: boolean } = { no
 /** What a worker does with an entry of the journal. */
 async function goOn(entry: JournalEntry, journal: MemoryJournal, bytes: Uint8Array | null, signedIn = { now: true }): Promise<Made> {
   const disk = new MemoryDisk();
-  const storage = { disk, journal, disks: { disk: null, database: null, memory: disk } };
+  const storage = { disk, journal, disks: { disk: null, database: null, memory: disk }, keys: new Keyring(null) };
   const held = new Held(entry, journal, storage, () => undefined, () => undefined);
   const file = await held.open(1);
   if (bytes !== null) await file.append(bytes);

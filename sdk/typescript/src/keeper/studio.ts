@@ -2,12 +2,13 @@
 import type { BeginRecording, Begun, Chunk, News, Written } from '../messages';
 import { minutesIn } from '../recorder/quality';
 import type { JournalEntry, KeptIn, Mark, Seam } from '../types';
-import type { Held } from './held';
-import { newPart } from './journal';
+import { type Held, isMine } from './held';
+import { newPart, whoIs } from './journal';
 import { LiveRecording } from './live';
 import { entryLock, RECORDING, type Release, tryLock } from './locks';
 import type { Shelf } from './shelf';
 import { roomBytes } from './storage';
+import { isSealed } from './words';
 
 const ROOM_LOOK_MS = 30_000;
 
@@ -91,16 +92,25 @@ export class Studio {
   private async open(begin: BeginRecording): Promise<Begun> {
     const held = this.shelf.helds.get(begin.id) ?? (await this.hold(begin));
     const number = Math.max(begin.partsBefore, ...held.entry.parts.map((part) => part.number)) + 1;
-    const part = newPart(number, begin.mimeType, Date.now());
+    const key = await this.keyFor(begin, held);
+    const part = newPart(number, begin.mimeType, Date.now(), key.keyId !== null);
     const seams = number === 1 ? [] : [{ at: begin.secondsBefore, part: number, reason: begin.reason, when: Date.now() }];
     const live = await this.write(held, part.number, begin, () =>
-      held.change({ parts: [...held.entry.parts, part], seams: [...held.entry.seams, ...seams], stoppedAt: null, problem: null }),
+      held.change({ ...key, parts: [...held.entry.parts, part], seams: [...held.entry.seams, ...seams], stoppedAt: null, problem: null }),
     );
     this.lives.set(begin.id, live);
     this.watchRoom(begin);
     this.carry(held);
     const { keptIn } = held.entry;
-    return { kind: 'begun', keptIn, part: number, minutesLeft: await minutesLeft(keptIn, begin.bitsPerSecond) };
+    const encrypted = isSealed(held.entry);
+    return { kind: 'begun', keptIn, encrypted, part: number, minutesLeft: await minutesLeft(keptIn, begin.bitsPerSecond) };
+  }
+
+  /** What began unencrypted is encrypted from this part on, and what began encrypted stays so. */
+  private async keyFor({ id, owner }: BeginRecording, { entry }: Held): Promise<Pick<JournalEntry, 'keyId' | 'owner'>> {
+    const now = { keyId: entry.keyId ?? null, owner: entry.owner };
+    if (now.keyId !== null || owner?.sharedComputer !== true || !isMine(entry, owner)) return now;
+    return { keyId: await this.shelf.storage.keys.make(id, owner), owner: now.owner ?? whoIs(owner) };
   }
 
   /** On disk where that works; else in memory, which the person is told. */
@@ -125,7 +135,12 @@ export class Studio {
   private async hold(begin: BeginRecording): Promise<Held> {
     const release = await tryLock(entryLock(begin.id));
     if (release === null) throw new Error('This recording is in the hands of another tab.');
-    return this.shelf.hold(newEntry(begin, this.shelf.storage.disk.keptIn), release);
+    const { disk, keys } = this.shelf.storage;
+    const { id, owner } = begin;
+    const keyId = owner?.sharedComputer === true ? await keys.make(id, owner) : null;
+    // Where it should be encrypted and no key can be kept, nothing of it is written.
+    const written = keyId !== null || owner?.sharedComputer !== true;
+    return this.shelf.hold(newEntry(begin, written ? disk.keptIn : 'memory', keyId), release, written);
   }
 
   private known(id: string): LiveRecording {
@@ -165,10 +180,11 @@ async function minutesLeft(keptIn: KeptIn, bitsPerSecond: number): Promise<numbe
   return bytes === null ? null : minutesIn(bytes, bitsPerSecond);
 }
 
-function newEntry(begin: BeginRecording, keptIn: KeptIn): JournalEntry {
-  const { id, startedAt, mimeType, details, owner } = begin;
+function newEntry(begin: BeginRecording, keptIn: KeptIn, keyId: string | null): JournalEntry {
+  const { id, startedAt, mimeType, details } = begin;
+  const owner = begin.owner && whoIs(begin.owner);
   return {
-    id, kind: 'recording', version: 1, startedAt, stoppedAt: null, mimeType, details, owner, keptIn,
+    id, kind: 'recording', version: 1, startedAt, stoppedAt: null, mimeType, details, owner, keptIn, keyId,
     parts: [], marks: [], gaps: [], seams: [], problem: null, fingerprint: null, told: null,
   };
 }
