@@ -40,7 +40,7 @@ export async function openPart(storage: Storage, entry: JournalEntry, number: nu
   const part = entry.parts.find((one) => one.number === number);
   const file = await disk.open(name);
   if (part?.sealed !== true || disk.keptIn === 'memory') return file;
-  const seal = await storage.keys.sealOf(entry);
+  const seal = entry.locked ?? (await storage.keys.sealOf(entry));
   if (seal === 'other') throw new Error('It belongs to somebody else, and is encrypted: sign in as them.');
   if (seal === 'lost') throw new Error(KEY_LOST.message);
   return SealedFile.open(file, seal, name, part.durable);
