@@ -118,16 +118,19 @@ def shows(kept: list[list[str]], secret: bytes) -> list[str]:
     return [name for name, text in kept if secret.decode("latin-1") in text]
 
 
-@pytest.mark.parametrize("worker", ["/dist/worker.js", "/without-files/worker.js"], ids=["files", "database"])
+@pytest.mark.parametrize(
+    ("kind", "worker"), [("disk", "/dist/worker.js"), ("database", "/without-files/worker.js")]
+)
 async def test_what_is_kept_shows_neither_sound_nor_words(
-    hearing: Browser, keeper: Server, origin: str, worker: str
+    hearing: Browser, keeper: Server, origin: str, kind: str, worker: str
 ) -> None:
     url = on.address(origin, NOWHERE, keeper.token, worker=worker)
     async with at(hearing) as context:
         for owner, open_to_all in ((NOT_SHARED, True), (ADA, False)):
             async with page_of(context, owner, url) as page:
                 recording = await record_named(page, 3)
-                assert (await on.snapshot(page))["encrypted"] is not open_to_all
+                shown = await on.snapshot(page)
+                assert (shown["encrypted"], shown["keptIn"]) == (not open_to_all, kind)
                 await page.evaluate("recorder.stop()")
                 kept: list[list[str]] = await page.evaluate(RAW)
                 local = await on.local_bytes(page, recording)
@@ -233,6 +236,31 @@ async def test_a_reload_in_mid_recording_goes_on_with_the_upload_where_it_was(
     media = at_server(keeper, recording_id)
     assert (len(media), media[:4]) == (entry["bytes"], WEBM)
     assert seconds_of(media) == pytest.approx(entry["seconds"], abs=0.3)
+
+
+async def test_the_name_of_a_picked_file_is_its_owners_too(
+    hearing: Browser, keeper: Server, origin: str
+) -> None:
+    choose = """() => {
+      const bytes = new TextEncoder().encode('RIFF\\u0010\\u0000\\u0000\\u0000WAVE' + 'sound'.repeat(100));
+      const file = new File([bytes], 'rex-private.wav', { type: 'audio/wav', lastModified: 1 });
+      return client.createUpload(file).then(({ id }) => id); }"""
+    url = on.address(origin, keeper.url, keeper.token)
+    async with at(hearing) as context:
+        async with page_of(context, ADA, on.address(origin, NOWHERE, keeper.token)) as page:
+            upload = await page.evaluate(choose)
+            assert (await entry_of(page, upload))["filename"] == "rex-private.wav"
+            kept: list[list[str]] = await page.evaluate(RAW)
+            assert any(upload in text for _, text in kept)
+            assert shows(kept, b"rex-private") == []
+        async with page_of(context, BOB, url) as page:
+            others = await entry_of(page, upload)
+            assert (others["phase"], others["mine"]) == ("needs-sign-in", False)
+            assert "rex" not in others["filename"]
+        async with page_of(context, ADA, url) as page:
+            await on.until(page, "client.unsent()[0]?.phase === 'needs-file'")
+            assert await page.evaluate(choose) == upload
+            await on.safe(page, upload)
 
 
 async def test_the_policy_may_change_while_recordings_lie_there(

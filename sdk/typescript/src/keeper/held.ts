@@ -189,7 +189,7 @@ const problemPhase = (problem: Problem): UnsentPhase =>
   problem.status !== null && problem.status >= 400 && problem.status < 500 ? 'refused' : 'waiting';
 
 /** What began while nobody was signed in belongs to whoever signs in at this device. */
-export function isMine(entry: JournalEntry, owner: Owner | null): boolean {
+export function isMine(entry: Pick<JournalEntry, 'owner'>, owner: Owner | null): boolean {
   if (owner === null) return false;
   if (entry.owner === null) return true;
   return entry.owner.userId === owner.userId && entry.owner.organizationId === owner.organizationId;

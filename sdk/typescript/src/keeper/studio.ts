@@ -12,6 +12,9 @@ import { isSealed } from './words';
 
 const ROOM_LOOK_MS = 30_000;
 
+/** Whose it is, and under which key it is kept. */
+type Key = Pick<JournalEntry, 'keyId' | 'owner'>;
+
 export class Studio {
   private lives = new Map<string, LiveRecording>();
   private recording: Release | null = null;
@@ -90,9 +93,10 @@ export class Studio {
   }
 
   private async open(begin: BeginRecording): Promise<Begun> {
-    const held = this.shelf.helds.get(begin.id) ?? (await this.hold(begin));
+    const known = this.shelf.helds.get(begin.id);
+    const key = await this.keyFor(begin, known?.entry);
+    const held = known ?? (await this.hold(begin, key));
     const number = Math.max(begin.partsBefore, ...held.entry.parts.map((part) => part.number)) + 1;
-    const key = await this.keyFor(begin, held);
     const part = newPart(number, begin.mimeType, Date.now(), key.keyId !== null);
     const seams = number === 1 ? [] : [{ at: begin.secondsBefore, part: number, reason: begin.reason, when: Date.now() }];
     const live = await this.write(held, part.number, begin, () =>
@@ -107,10 +111,10 @@ export class Studio {
   }
 
   /** What began unencrypted is encrypted from this part on, and what began encrypted stays so. */
-  private async keyFor({ id, owner }: BeginRecording, { entry }: Held): Promise<Pick<JournalEntry, 'keyId' | 'owner'>> {
-    const now = { keyId: entry.keyId ?? null, owner: entry.owner };
-    if (now.keyId !== null || owner?.sharedComputer !== true || !isMine(entry, owner)) return now;
-    return { keyId: await this.shelf.storage.keys.make(id, owner), owner: now.owner ?? whoIs(owner) };
+  private async keyFor({ id, owner }: BeginRecording, entry: JournalEntry | undefined): Promise<Key> {
+    const now = { keyId: entry?.keyId ?? null, owner: entry?.owner ?? (owner && whoIs(owner)) };
+    if (now.keyId !== null || owner?.sharedComputer !== true || !isMine(now, owner)) return now;
+    return { ...now, keyId: await this.shelf.storage.keys.make(id, owner) };
   }
 
   /** On disk where that works; else in memory, which the person is told. */
@@ -132,15 +136,13 @@ export class Studio {
     return live;
   }
 
-  private async hold(begin: BeginRecording): Promise<Held> {
+  private async hold(begin: BeginRecording, key: Key): Promise<Held> {
     const release = await tryLock(entryLock(begin.id));
     if (release === null) throw new Error('This recording is in the hands of another tab.');
-    const { disk, keys } = this.shelf.storage;
-    const { id, owner } = begin;
-    const keyId = owner?.sharedComputer === true ? await keys.make(id, owner) : null;
     // Where it should be encrypted and no key can be kept, nothing of it is written.
-    const written = keyId !== null || owner?.sharedComputer !== true;
-    return this.shelf.hold(newEntry(begin, written ? disk.keptIn : 'memory', keyId), release, written);
+    const written = key.keyId !== null || begin.owner?.sharedComputer !== true;
+    const keptIn = written ? this.shelf.storage.disk.keptIn : 'memory';
+    return this.shelf.hold(newEntry(begin, keptIn, key), release, written);
   }
 
   private known(id: string): LiveRecording {
@@ -180,11 +182,9 @@ async function minutesLeft(keptIn: KeptIn, bitsPerSecond: number): Promise<numbe
   return bytes === null ? null : minutesIn(bytes, bitsPerSecond);
 }
 
-function newEntry(begin: BeginRecording, keptIn: KeptIn, keyId: string | null): JournalEntry {
-  const { id, startedAt, mimeType, details } = begin;
-  const owner = begin.owner && whoIs(begin.owner);
+function newEntry({ id, startedAt, mimeType, details }: BeginRecording, keptIn: KeptIn, key: Key): JournalEntry {
   return {
-    id, kind: 'recording', version: 1, startedAt, stoppedAt: null, mimeType, details, owner, keptIn, keyId,
+    id, kind: 'recording', version: 1, startedAt, stoppedAt: null, mimeType, details, ...key, keptIn,
     parts: [], marks: [], gaps: [], seams: [], problem: null, fingerprint: null, told: null,
   };
 }
