@@ -407,7 +407,7 @@ export interface JournalPart {
   /** Of those, so many were on disk when it was last written. */
   readonly durable: number;
   /** Its file is encrypted. */
-  readonly sealed: boolean;
+  readonly encrypted: boolean;
   /** Nothing will be added. */
   readonly closed: boolean;
   /** This device's own name of the upload, kept before the server is asked: asked again, it is the same one. */

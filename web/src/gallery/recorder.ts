@@ -69,7 +69,7 @@ export const HELD: readonly UnsentRecording[] = [
   held('needs-sign-in'),
   held('needs-sign-in', { id: 'theirs', mine: false, foundAfterClose: true }),
   held('refused', { ...quota, gaps: [gap] }),
-  held('on-device', { id: 'sealed', title: 'Rex, check-up', encrypted: true }),
+  held('on-device', { id: 'private', title: 'Rex, check-up', encrypted: true }),
   held('refused', { id: 'lost', encrypted: true, ...lost }),
   held('safe', { title: 'Rex, check-up' }),
 ];

@@ -6,7 +6,7 @@ import type { PartFile } from './disk';
 import { fileOf, isSafe, type Journal, withPart } from './journal';
 import type { Release } from './locks';
 import { KEY_LOST, openPart, type Storage } from './storage';
-import { isSealed } from './words';
+import { isEncrypted } from './words';
 
 export class Held {
   readonly files = new Map<number, PartFile>();
@@ -146,7 +146,7 @@ export function viewOf(entry: JournalEntry, owner: Owner | null, elsewhere = fal
   const sentBytes = sum(entry.parts, (part) => (part.safe ? part.bytes : Math.min(part.ackedBytes, part.bytes)));
   const mine = isMine(entry, owner);
   // What is encrypted is its owner's alone, also while it is open here since it is being sent.
-  const open = mine || !isSealed(entry);
+  const open = mine || !isEncrypted(entry);
   const problem = entry.locked === 'lost' ? KEY_LOST : entry.problem;
   return {
     id: entry.id,
@@ -167,7 +167,7 @@ export function viewOf(entry: JournalEntry, owner: Owner | null, elsewhere = fal
     mine,
     foundAfterClose: false,
     keptIn: entry.keptIn,
-    encrypted: isSealed(entry),
+    encrypted: isEncrypted(entry),
     phase: phaseInJournal(entry, elsewhere),
     problem,
     retryAt: null,

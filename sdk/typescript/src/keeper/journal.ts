@@ -64,7 +64,7 @@ export const fileOf = (id: string, part: number) => `${id}.${part}`;
 
 export const isSafe = (entry: JournalEntry) => entry.parts.length > 0 && entry.parts.every((part) => part.safe);
 
-export function newPart(number: number, mimeType: string, startedAt: number, sealed = false): JournalPart {
+export function newPart(number: number, mimeType: string, startedAt: number, encrypted = false): JournalPart {
   return {
     number,
     mimeType,
@@ -72,7 +72,7 @@ export function newPart(number: number, mimeType: string, startedAt: number, sea
     seconds: 0,
     bytes: 0,
     durable: 0,
-    sealed,
+    encrypted,
     closed: false,
     uploadKey: null,
     uploadUrl: null,

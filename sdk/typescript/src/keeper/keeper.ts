@@ -14,7 +14,7 @@ import { Shelf } from './shelf';
 import { openPart, openStorage } from './storage';
 import { Studio } from './studio';
 import { Tabs } from './tabs';
-import { isSealed } from './words';
+import { isEncrypted } from './words';
 
 const PUBLISH_MS = 200;
 const REQUESTS_AT_ONCE = 3;
@@ -74,7 +74,8 @@ export class Keeper {
   private async forgetOthers(): Promise<void> {
     for (const held of [...this.shelf.helds.values()]) {
       const { entry } = held;
-      if (isSealed(entry) && isSafe(entry) && !isMine(entry, this.owner) && isTold(entry)) await this.shelf.drop(held);
+      const over = isEncrypted(entry) && isSafe(entry) && isTold(entry);
+      if (over && !isMine(entry, this.owner)) await this.shelf.drop(held);
     }
   }
 
@@ -125,7 +126,7 @@ export class Keeper {
   async open(id: string): Promise<readonly Blob[]> {
     const held = this.shelf.helds.get(id);
     const entry = held?.entry ?? (await this.shelf.storage.journal.get(id));
-    if (entry !== null && isSealed(entry) && !isMine(entry, this.owner)) {
+    if (entry !== null && isEncrypted(entry) && !isMine(entry, this.owner)) {
       throw new Error('It belongs to somebody else, and is encrypted: sign in as them.');
     }
     if (entry === null || entry.kind === 'file') return held?.picked ? [held.picked] : [];

@@ -1,12 +1,12 @@
 /**
  * The keys of what is kept encrypted on this device. Each person in each organization has one here, made once,
- * that no script can read out; of it and of the secret that only their sign-in tells, each recording's own key
+ * that no script can read out; of it, and of the secret that only their sign-in tells, each recording's own key
  * is derived. So neither a copy of this browser's files nor another person's sign-in opens a recording.
  */
 import type { Owner } from '../types';
 import { resultOf } from './database';
 import { newId } from './ids';
-import { Seal } from './seal';
+import { Cipher } from './cipher';
 
 export interface DeviceKey {
   readonly id: string;
@@ -22,7 +22,7 @@ export interface KeyStore {
   add(key: DeviceKey): Promise<DeviceKey>;
 }
 
-/** What is to be opened or sealed: an entry of the journal, or as much of it. */
+/** What is to be opened or encrypted: an entry of the journal, or as much of it. */
 export interface Kept {
   readonly id: string;
   readonly keyId: string | null;
@@ -35,7 +35,7 @@ export type Locked = 'other' | 'lost';
 const KEY_BYTES = 32;
 
 export class Keyring {
-  private readonly seals = new Map<string, Seal>();
+  private readonly ciphers = new Map<string, Cipher>();
   private owner: Owner | null = null;
   private readonly trusted: Owner[] = [];
 
@@ -53,40 +53,40 @@ export class Keyring {
 
   /** The key's name for a new recording, or null where this browser can keep no key. */
   async make(id: string, owner: Owner): Promise<string | null> {
-    if (this.store === null || !canSeal()) return null;
+    if (this.store === null || !canEncrypt()) return null;
     try {
       const known = (await this.store.of(nameOf(owner))) ?? (await this.store.add(await newKey(owner)));
-      this.seals.set(id, await derive(known.key, owner, id));
+      this.ciphers.set(id, await derive(known.key, owner, id));
       return known.id;
     } catch {
       return null;
     }
   }
 
-  /** The seal of what is encrypted; one that is in use is there whoever is signed in. */
-  async sealOf({ id, keyId, owner }: Kept): Promise<Seal | Locked> {
-    const known = this.seals.get(id);
+  /** The cipher of what is encrypted; one that is in use is there whoever is signed in. */
+  async cipherOf({ id, keyId, owner }: Kept): Promise<Cipher | Locked> {
+    const known = this.ciphers.get(id);
     if (known !== undefined) return known;
-    const reader = [this.owner, ...this.trusted].find((one) => one !== null && owner !== null && isSame(one, owner));
+    const reader = owner && [this.owner, ...this.trusted].find((one) => one !== null && isSame(one, owner));
     if (!reader) return 'other';
     try {
       const found = keyId === null ? null : await this.store?.get(keyId);
       if (!found) return 'lost';
-      const seal = await derive(found.key, reader, id);
-      this.seals.set(id, seal);
-      return seal;
+      const cipher = await derive(found.key, reader, id);
+      this.ciphers.set(id, cipher);
+      return cipher;
     } catch {
       return 'lost';
     }
   }
 
   forget(id: string): void {
-    this.seals.delete(id);
+    this.ciphers.delete(id);
   }
 }
 
 /** Pages without https have no `crypto.subtle`. */
-const canSeal = () => (globalThis.crypto as Partial<Crypto>).subtle !== undefined;
+const canEncrypt = () => (globalThis.crypto as Partial<Crypto>).subtle !== undefined;
 
 const nameOf = (owner: Owner) => [owner.organizationId, owner.userId] as const;
 
@@ -100,17 +100,19 @@ async function newKey(owner: Owner): Promise<DeviceKey> {
   return { id: newId(), owner: nameOf(owner), key };
 }
 
-async function derive(key: CryptoKey, owner: Owner, id: string): Promise<Seal> {
+async function derive(key: CryptoKey, owner: Owner, id: string): Promise<Cipher> {
   const text = new TextEncoder();
-  const how = { name: 'HKDF', hash: 'SHA-256', salt: text.encode(owner.secret ?? ''), info: text.encode(`reelkeep/1 ${id}`) };
-  return new Seal(await crypto.subtle.deriveKey(how, key, { name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']));
+  const [salt, info] = [text.encode(owner.secret ?? ''), text.encode(`reelkeep/1 ${id}`)];
+  const how = { name: 'HKDF', hash: 'SHA-256', salt, info };
+  const made = { name: 'AES-GCM', length: 256 };
+  return new Cipher(await crypto.subtle.deriveKey(how, key, made, false, ['encrypt', 'decrypt']));
 }
 
 const NAME = 'reelkeep-keys';
 const KEYS = 'keys';
 const OWNER = 'owner';
 
-/** A database of its own, so that the journal's keeps its version. Null where this browser has none to give. */
+/** A database of its own: the journal's keeps its version. Null where this browser has none to give. */
 export async function openKeyStore(): Promise<KeyStore | null> {
   try {
     const request = indexedDB.open(NAME, 1);
@@ -142,7 +144,7 @@ class DatabaseKeys implements KeyStore {
     if (before !== null) return before;
     const { transaction } = keys;
     keys.add({ ...key, owner: [...key.owner] });
-    // Durable before anything is sealed with it.
+    // Durable before anything is encrypted with it.
     await new Promise<void>((resolve, reject) => {
       transaction.oncomplete = () => resolve();
       transaction.onabort = () => reject(transaction.error ?? new Error('The key could not be kept.'));

@@ -7,7 +7,7 @@ import { GapFinder } from './gaps';
 import type { Held } from './held';
 import { newPart } from './journal';
 import { type Alarm, Watchdog } from './watchdog';
-import { isSealed } from './words';
+import { isEncrypted } from './words';
 
 const LOOK_MS = 1000;
 
@@ -86,7 +86,8 @@ export class LiveRecording {
     this.activeSince = this.activeSince === null ? null : Date.now();
     this.watchdog.calm(Date.now());
     const { entry } = this.held;
-    await this.held.change({ parts: [...entry.parts, newPart(number, mimeType, Date.now(), isSealed(entry))], seams: [...entry.seams, seam] });
+    const part = newPart(number, mimeType, Date.now(), isEncrypted(entry));
+    await this.held.change({ parts: [...entry.parts, part], seams: [...entry.seams, seam] });
     await this.open();
     return seam;
   }

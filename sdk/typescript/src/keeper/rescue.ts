@@ -7,7 +7,7 @@ import { newPart } from './journal';
 import { entryLock, type Release, tryLock } from './locks';
 import type { Shelf } from './shelf';
 import { KEY_LOST } from './storage';
-import { isSealed } from './words';
+import { isEncrypted } from './words';
 
 /** The locks of a worker that was ended go a moment later, and others look at them for a moment. */
 const TRIES_MAX = 20;
@@ -55,7 +55,10 @@ async function patiently(id: string): Promise<Release> {
 async function complete(held: Held, number: number, chunks: readonly Unanswered[]): Promise<void> {
   if (held.has(number) && held.part(number).safe) return;
   const mimeType = chunks[0]?.mimeType ?? held.entry.mimeType;
-  if (!held.has(number)) await held.change({ parts: [...held.entry.parts, newPart(number, mimeType, Date.now(), isSealed(held.entry))] });
+  if (!held.has(number)) {
+    const part = newPart(number, mimeType, Date.now(), isEncrypted(held.entry));
+    await held.change({ parts: [...held.entry.parts, part] });
+  }
   const file = new SpillingFile(held.files.get(number) ?? (await held.open(number)));
   held.files.set(number, file);
   for (const { at, bytes } of chunks) {

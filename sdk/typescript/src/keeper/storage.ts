@@ -5,8 +5,8 @@ import { type Disk, MemoryDisk, type PartFile } from './disk';
 import { DatabaseJournal, fileOf, type Journal, MemoryJournal } from './journal';
 import { Keyring, openKeyStore } from './keyring';
 import { canWrite, openFileSystem } from './opfs';
-import { SealedFile } from './sealed';
-import { SealingJournal } from './words';
+import { EncryptedFile } from './encrypted';
+import { EncryptingJournal } from './words';
 
 export interface Storage {
   readonly disk: Disk;
@@ -28,7 +28,7 @@ export async function openStorage(): Promise<Storage> {
   const chunks = new DatabaseDisk(database);
   const disk = files !== null && (await canWrite(files)) ? files : chunks;
   const keys = new Keyring(await openKeyStore());
-  const journal = new SealingJournal(new DatabaseJournal(database), keys);
+  const journal = new EncryptingJournal(new DatabaseJournal(database), keys);
   return { disk, journal, disks: { disk: files, database: chunks, memory }, keys };
 }
 
@@ -39,17 +39,19 @@ export async function openPart(storage: Storage, entry: JournalEntry, number: nu
   const name = fileOf(entry.id, number);
   const part = entry.parts.find((one) => one.number === number);
   const file = await disk.open(name);
-  if (part?.sealed !== true || disk.keptIn === 'memory') return file;
-  const seal = entry.locked ?? (await storage.keys.sealOf(entry));
-  if (seal === 'other') throw new Error('It belongs to somebody else, and is encrypted: sign in as them.');
-  if (seal === 'lost') throw new Error(KEY_LOST.message);
-  return SealedFile.open(file, seal, name, part.durable);
+  if (part?.encrypted !== true || disk.keptIn === 'memory') return file;
+  const cipher = entry.locked ?? (await storage.keys.cipherOf(entry));
+  if (cipher === 'other') throw new Error('It belongs to somebody else, and is encrypted: sign in as them.');
+  if (cipher === 'lost') throw new Error(KEY_LOST.message);
+  return EncryptedFile.open(file, cipher, name, part.durable);
 }
 
 /** Told of what can never be read here again. */
 export const KEY_LOST: Problem = {
   code: 'LOCAL_KEY_LOST',
-  message: 'It was kept encrypted, and its key is not in this browser any more: it cannot be read. What had been sent by then is on the server.',
+  message:
+    'It was kept encrypted, and its key is not in this browser any more: it cannot be read. ' +
+    'What had been sent by then is on the server.',
   status: null,
 };
 

@@ -8,7 +8,7 @@ import { LiveRecording } from './live';
 import { entryLock, RECORDING, type Release, tryLock } from './locks';
 import type { Shelf } from './shelf';
 import { roomBytes } from './storage';
-import { isSealed } from './words';
+import { isEncrypted } from './words';
 
 const ROOM_LOOK_MS = 30_000;
 
@@ -100,13 +100,19 @@ export class Studio {
     const part = newPart(number, begin.mimeType, Date.now(), key.keyId !== null);
     const seams = number === 1 ? [] : [{ at: begin.secondsBefore, part: number, reason: begin.reason, when: Date.now() }];
     const live = await this.write(held, part.number, begin, () =>
-      held.change({ ...key, parts: [...held.entry.parts, part], seams: [...held.entry.seams, ...seams], stoppedAt: null, problem: null }),
+      held.change({
+        ...key,
+        parts: [...held.entry.parts, part],
+        seams: [...held.entry.seams, ...seams],
+        stoppedAt: null,
+        problem: null,
+      }),
     );
     this.lives.set(begin.id, live);
     this.watchRoom(begin);
     this.carry(held);
     const { keptIn } = held.entry;
-    const encrypted = isSealed(held.entry);
+    const encrypted = isEncrypted(held.entry);
     return { kind: 'begun', keptIn, encrypted, part: number, minutesLeft: await minutesLeft(keptIn, begin.bitsPerSecond) };
   }
 

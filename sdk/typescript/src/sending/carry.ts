@@ -213,7 +213,10 @@ class Carrier {
     if (known !== undefined) return known;
     const { held, world } = this;
     const server = { endpoint: `${world.base}/api/v1/uploads/tus`, authorize: () => this.authorize() };
-    const metadata = (uploadKey: string) => ({ ...metadataOf(held, number, !this.unnumbered.has(number)), upload_key: uploadKey });
+    const metadata = (uploadKey: string) => ({
+      ...metadataOf(held, number, !this.unnumbered.has(number)),
+      upload_key: uploadKey,
+    });
     const sender = new PartSender(sourceOf(held, number), placeOf(held, number), server, metadata, this.pace);
     this.senders.set(number, sender);
     return sender;

@@ -1,15 +1,15 @@
 /**
- * A part's bytes, encrypted segment by segment as they are appended. Outside it is a file like any other: sizes and
- * offsets are those of the bytes themselves, and any stretch of them is read without the rest.
+ * A part's bytes, encrypted segment by segment as they are appended. Outside it is a file like any other: sizes
+ * and offsets are those of the bytes themselves, and any stretch of them is read without the rest.
  *
- * A segment is the length of its bytes (4, big-endian), then the seal over them. The seal is bound to the file's
- * name, the segment's number and its offset: none can be changed, moved, left out or taken from another file.
+ * A segment is the length of its bytes (4, big-endian), then they, encrypted for the file's name, the segment's
+ * number and its offset: none can be changed, moved, left out or taken from another file.
  */
 import type { PartFile } from './disk';
-import { type Seal, SEAL_BYTES } from './seal';
+import { type Cipher, CIPHER_BYTES } from './cipher';
 
 const LENGTH_BYTES = 4;
-const OVERHEAD_BYTES = LENGTH_BYTES + SEAL_BYTES;
+const OVERHEAD_BYTES = LENGTH_BYTES + CIPHER_BYTES;
 /** What is opened to read one byte. */
 export const SEGMENT_BYTES_MAX = 256 * 1024;
 const WINDOW_BYTES = 1 << 20;
@@ -23,27 +23,27 @@ interface Segment {
   readonly length: number;
 }
 
-export class SealedFile implements PartFile {
+export class EncryptedFile implements PartFile {
   private constructor(
     private readonly file: PartFile,
-    private readonly seal: Seal,
+    private readonly cipher: Cipher,
     private readonly name: string,
     private readonly segments: Segment[],
     private readonly promised: number,
   ) {}
 
   /**
-   * `promised`: so many bytes were durable once. A segment after them that does not open was being written when the
-   * power went; it is cut off when more is appended. One before them is a damage, and whoever reads it is told.
+   * `promised`: so many bytes were durable once. A segment after them that cannot be decrypted was being written
+   * when the power went; it is cut off when more is appended. One before them is a damage: its reader is told.
    */
-  static async open(file: PartFile, seal: Seal, name: string, promised: number): Promise<SealedFile> {
+  static async open(file: PartFile, cipher: Cipher, name: string, promised: number): Promise<EncryptedFile> {
     const segments = await segmentsOf(file);
-    const sealed = new SealedFile(file, seal, name, segments, promised);
+    const opened = new EncryptedFile(file, cipher, name, segments, promised);
     for (let last = segments.at(-1); last !== undefined && last.offset >= promised; last = segments.at(-1)) {
-      if (await sealed.opens(segments.length - 1)) break;
+      if (await opened.opens(segments.length - 1)) break;
       segments.pop();
     }
-    return sealed;
+    return opened;
   }
 
   get keptIn() {
@@ -69,8 +69,8 @@ export class SealedFile implements PartFile {
     for (let start = 0; start < bytes.length; start += SEGMENT_BYTES_MAX) {
       const piece = bytes.subarray(start, start + SEGMENT_BYTES_MAX);
       const offset = this.there + start;
-      const sealed = await this.seal.close(piece, this.place(this.segments.length + added.length, offset));
-      pieces.push(lengthOf(piece), sealed);
+      const place = this.place(this.segments.length + added.length, offset);
+      pieces.push(lengthOf(piece), await this.cipher.encrypt(piece, place));
       added.push({ at, offset, length: piece.length });
       at += OVERHEAD_BYTES + piece.length;
     }
@@ -120,12 +120,15 @@ export class SealedFile implements PartFile {
     const wanted = this.segments.slice(first, last + 1);
     const from = wanted[0]?.at ?? 0;
     const lying = await this.file.read(from, endIn(wanted) - from);
-    return Promise.all(wanted.map(({ at, offset, length }, place) => {
-      const start = at - from + LENGTH_BYTES;
-      return this.seal.open(lying.subarray(start, start + length + SEAL_BYTES), this.place(first + place, offset)).catch(() => {
-        throw new Error(`The bytes from ${offset} on are damaged.`);
-      });
-    }));
+    return Promise.all(
+      wanted.map(({ at, offset, length }, count) => {
+        const start = at - from + LENGTH_BYTES;
+        const hidden = lying.subarray(start, start + length + CIPHER_BYTES);
+        return this.cipher.decrypt(hidden, this.place(first + count, offset)).catch(() => {
+          throw new Error(`The bytes from ${offset} on are damaged.`);
+        });
+      }),
+    );
   }
 
   private async opens(number: number): Promise<boolean> {
@@ -162,7 +165,8 @@ async function segmentsOf(file: PartFile): Promise<Segment[]> {
   const segments: Segment[] = [];
   let window = { at: 0, bytes: new Uint8Array(0) as Uint8Array };
   for (let at = 0, offset = 0; at + OVERHEAD_BYTES <= file.size; ) {
-    if (at + LENGTH_BYTES > window.at + window.bytes.length) window = { at, bytes: await file.read(at, WINDOW_BYTES) };
+    const inWindow = at + LENGTH_BYTES <= window.at + window.bytes.length;
+    if (!inWindow) window = { at, bytes: await file.read(at, WINDOW_BYTES) };
     const head = window.bytes.subarray(at - window.at, at - window.at + LENGTH_BYTES);
     if (head.length < LENGTH_BYTES) break;
     const length = new DataView(head.buffer, head.byteOffset).getUint32(0);

@@ -1,15 +1,15 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import type { JournalEntry, Owner } from '../types';
+import { Cipher } from './cipher';
 import { MemoryFile, SpillingFile } from './disk';
+import { EncryptedFile, SEGMENT_BYTES_MAX } from './encrypted';
 import { MemoryJournal, newPart } from './journal';
 import { type DeviceKey, Keyring, type KeyStore } from './keyring';
-import { Seal } from './seal';
-import { SealedFile, SEGMENT_BYTES_MAX } from './sealed';
-import { SealingJournal } from './words';
+import { EncryptingJournal } from './words';
 
 const some = (length: number, from = 0) => Uint8Array.from({ length }, (_, at) => ((from + at) * 31) % 251);
-const plain = async (file: SealedFile) => new Uint8Array(await (await file.blob('')).arrayBuffer());
+const plain = async (file: EncryptedFile) => new Uint8Array(await (await file.blob('')).arrayBuffer());
 const kept = async (file: MemoryFile) => (await file.read(0, file.size)).slice();
 
 const OVERHEAD = 4 + 12 + 16;
@@ -27,32 +27,32 @@ async function aesKey(): Promise<CryptoKey> {
   return crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
 }
 
-describe('a sealed file', () => {
+describe('an encrypted file', () => {
   const chunks = [some(1000), some(70, 1000), some(500_000, 1070), some(1, 501_070)];
   const whole = some(501_071);
-  let seal: Seal;
+  let cipher: Cipher;
   let file: Lying;
-  let sealed: SealedFile;
+  let encrypted: EncryptedFile;
   beforeEach(async () => {
-    seal = new Seal(await aesKey());
+    cipher = new Cipher(await aesKey());
     file = new Lying();
-    sealed = await SealedFile.open(file, seal, 'a.1', 0);
-    for (const chunk of chunks) await sealed.append(chunk);
+    encrypted = await EncryptedFile.open(file, cipher, 'a.1', 0);
+    for (const chunk of chunks) await encrypted.append(chunk);
   });
-  const again = (promised = 0, name = 'a.1', by = seal) => SealedFile.open(file, by, name, promised);
+  const again = (promised = 0, name = 'a.1', by = cipher) => EncryptedFile.open(file, by, name, promised);
 
   it('has the sizes of its bytes, and gives them back', async () => {
-    expect(sealed.size).toBe(whole.length);
-    expect(Buffer.from(await plain(sealed)).equals(whole)).toBe(true);
+    expect(encrypted.size).toBe(whole.length);
+    expect(Buffer.from(await plain(encrypted)).equals(whole)).toBe(true);
     expect(Buffer.from(await plain(await again())).equals(whole)).toBe(true);
     // Three chunks of one segment, and one of two.
     expect(file.size).toBe(whole.length + 5 * OVERHEAD);
   });
 
   it.each([[0, 10], [995, 20], [1069, 2], [1070, 400_000], [300_000, 1], [501_070, 100], [262_200, 300], [501_071, 5]])(
-    'reads %i + %i as if it were not sealed',
+    'reads %i + %i as if it were not encrypted',
     async (offset, length) => {
-      for (const one of [sealed, await again()]) {
+      for (const one of [encrypted, await again()]) {
         expect(Buffer.from(await one.read(offset, length)).equals(whole.subarray(offset, offset + length))).toBe(true);
       }
     },
@@ -60,12 +60,12 @@ describe('a sealed file', () => {
 
   it('shows nothing of its bytes', async () => {
     const secret = new TextEncoder().encode('Rex has a cough');
-    await sealed.append(secret);
+    await encrypted.append(secret);
     expect(Buffer.from(await kept(file)).includes(Buffer.from(secret))).toBe(false);
   });
 
-  it('never seals the same bytes the same way', async () => {
-    const [one, other] = [await seal.close(some(50), 'x'), await seal.close(some(50), 'x')];
+  it('never encrypts the same bytes the same way', async () => {
+    const [one, other] = [await cipher.encrypt(some(50), 'x'), await cipher.encrypt(some(50), 'x')];
     expect(Buffer.from(one.subarray(0, 12)).equals(other.subarray(0, 12))).toBe(false);
     expect(Buffer.from(one.subarray(12)).equals(other.subarray(12))).toBe(false);
   });
@@ -116,14 +116,14 @@ describe('a sealed file', () => {
     await expect((await again()).read(0, 10)).rejects.toThrow('damaged');
     await file.change((bytes) => bytes.subarray(two));
     await expect((await again(501_071)).read(1200, 10)).rejects.toThrow('damaged');
-    const other = await SealedFile.open(new MemoryFile(), seal, 'a.2', 0);
+    const other = await EncryptedFile.open(new MemoryFile(), cipher, 'a.2', 0);
     await other.append(some(10));
     await file.change((bytes) => bytes.subarray(0, one));
     await expect((await again(1, 'a.2')).read(0, 10)).rejects.toThrow('damaged');
   });
 
   it('opens with its own key alone', async () => {
-    const wrong = await again(501_071, 'a.1', new Seal(await aesKey()));
+    const wrong = await again(501_071, 'a.1', new Cipher(await aesKey()));
     expect(wrong.size).toBe(501_071);
     await expect(wrong.read(0, 1)).rejects.toThrow('damaged');
     expect(file.size).toBeGreaterThan(501_071);
@@ -132,7 +132,7 @@ describe('a sealed file', () => {
   it('goes on in memory when the disk is full, and only what is on disk is durable', async () => {
     const full = new MemoryFile();
     full.append = () => Promise.reject(new DOMException('full', 'QuotaExceededError'));
-    const spilling = new SpillingFile(await SealedFile.open(full, seal, 'a.1', 0));
+    const spilling = new SpillingFile(await EncryptedFile.open(full, cipher, 'a.1', 0));
     await spilling.append(some(10));
     expect([spilling.size, spilling.durable, spilling.keptIn]).toEqual([10, 0, 'memory']);
     expect([...(await spilling.read(2, 3))]).toEqual([...some(3, 2)]);
@@ -153,7 +153,7 @@ class MemoryKeys implements KeyStore {
   }
 }
 
-describe('a sealing journal', () => {
+describe('an encrypting journal', () => {
   const ada: Owner = { userId: 'ada', organizationId: 'clinic', secret: 'told to ada' };
   const bob: Owner = { userId: 'bob', organizationId: 'clinic', secret: 'told to bob' };
   const part = { ...newPart(1, 'audio/webm', 1, true), bytes: 10, durable: 10, uploadUrl: 'https://x/secret-address', uploadKey: 'k' };
@@ -169,11 +169,11 @@ describe('a sealing journal', () => {
     const keys = new Keyring(store);
     keys.admit(ada);
     const entry = entryOf(await keys.make('a', ada));
-    await new SealingJournal(lying, keys).put(entry);
+    await new EncryptingJournal(lying, keys).put(entry);
     const reader = (owner: Owner | null) => {
       const ring = new Keyring(store);
       ring.admit(owner);
-      return new SealingJournal(lying, ring);
+      return new EncryptingJournal(lying, ring);
     };
     return { lying, entry, store, reader, keys };
   }
@@ -210,7 +210,7 @@ describe('a sealing journal', () => {
   it('goes on with what is in hand when its owner has signed out', async () => {
     const { keys, lying, entry, reader } = await written();
     keys.admit(null);
-    await new SealingJournal(lying, keys).put({ ...entry, stoppedAt: 5 });
+    await new EncryptingJournal(lying, keys).put({ ...entry, stoppedAt: 5 });
     expect(await reader(ada).get('a')).toEqual({ ...entry, stoppedAt: 5 });
   });
 
@@ -231,9 +231,9 @@ describe('a sealing journal', () => {
     expect(new Set(names).size).toBe(1);
     expect(store.keys).toHaveLength(1);
     expect(store.keys[0]?.key.extractable).toBe(false);
-    const [one, other] = [await rings[0]?.sealOf(entryOf(names[0] ?? null, 'r0')), await rings[1]?.sealOf(entryOf(names[0] ?? null, 'r1'))];
-    if (!(one instanceof Seal) || !(other instanceof Seal)) throw new Error('closed');
-    await expect(other.open(await one.close(some(4), 'x'), 'x')).rejects.toThrow();
+    const [one, other] = [await rings[0]?.cipherOf(entryOf(names[0] ?? null, 'r0')), await rings[1]?.cipherOf(entryOf(names[0] ?? null, 'r1'))];
+    if (!(one instanceof Cipher) || !(other instanceof Cipher)) throw new Error('closed');
+    await expect(other.decrypt(await one.encrypt(some(4), 'x'), 'x')).rejects.toThrow();
   });
 
   it('has none where the browser can keep none', async () => {
