@@ -10,6 +10,7 @@ export const settings = {
   sharedComputersHint: 'What is recorded is encrypted on the computer until it is safe on the server.',
   sharedComputersFacts: [
     'Only whoever recorded it can hear, read or send it from there, after signing in. Others see that it waits, and whose it is.',
+    'A file that somebody saves from there is an ordinary one, and not encrypted.',
     'Each browser follows with its next recording, at the latest some minutes after this is changed.',
     'What lies on a computer already stays as it is and is sent all the same, whether this is switched on or off.',
     'If a browser’s data are cleared before it is sent, the recording is lost, as it is without encryption.',
