@@ -37,7 +37,7 @@ const KEY_BYTES = 32;
 export class Keyring {
   private readonly ciphers = new Map<string, Cipher>();
   private owner: Owner | null = null;
-  private readonly trusted: Owner[] = [];
+  private readonly trusted = new Map<string, Owner>();
 
   constructor(private readonly store: KeyStore | null) {}
 
@@ -46,9 +46,9 @@ export class Keyring {
     this.owner = owner;
   }
 
-  /** For what this very page has made, whoever is signed in by now. */
-  trust(owner: Owner): void {
-    this.trusted.push(owner);
+  /** For the one recording that this very page makes, whoever is signed in by now. */
+  trust(id: string, owner: Owner): void {
+    this.trusted.set(id, owner);
   }
 
   /** The key's name for a new recording, or null where this browser can keep no key. */
@@ -67,7 +67,7 @@ export class Keyring {
   async cipherOf({ id, keyId, owner }: Kept): Promise<Cipher | Locked> {
     const known = this.ciphers.get(id);
     if (known !== undefined) return known;
-    const reader = owner && [this.owner, ...this.trusted].find((one) => one !== null && isSame(one, owner));
+    const reader = owner && [this.owner, this.trusted.get(id)].find((one) => one && isSame(one, owner));
     if (!reader) return 'other';
     try {
       const found = keyId === null ? null : await this.store?.get(keyId);

@@ -17,7 +17,7 @@ const READ_BYTES = 1 << 20;
 /** Null where nothing of it is left on this device: it was in the memory of the worker that died. */
 export async function rescue(shelf: Shelf, { id, owner, chunks }: Rescue): Promise<Held | null> {
   // The page itself has recorded it, whoever is signed in by now.
-  if (owner !== null) shelf.storage.keys.trust(owner);
+  if (owner !== null) shelf.storage.keys.trust(id, owner);
   const held = shelf.helds.get(id) ?? (await takeBack(shelf, id));
   if (held === null) return null;
   for (const number of new Set(chunks.map(({ part }) => part))) {
