@@ -156,11 +156,9 @@ async def put_whole(
     The request is signed with the digest, so a body is stored that has it, or none.
     """
     counted = _Counted(key, body, size_bytes, sha256)
-    await requests.settle_credentials()  # the body cannot be sent again with others
     async with aclosing(_told_apart(counted.pieces())) as pieces:
-        sent = Body(size_bytes, sha256, lambda: pieces)
         try:
-            answer = await requests.send("PUT", key, headers=headers, body=sent)
+            answer = await requests.put_once(key, headers, Body(size_bytes, sha256, lambda: pieces))
         except _BodyFailed as failed:
             raise failed.error from None
     etag: str = answer.headers.get("etag", "")
