@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +60,7 @@ class Installation:
     """A data folder and the processes that were started on it."""
 
     folder: Path
-    environment: Mapping[str, str]
+    environment: dict[str, str]
     _processes: list[subprocess.Popen[str]] = field(default_factory=list)
     _postgres: EmbeddedPostgres | None = None
 

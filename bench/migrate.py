@@ -31,8 +31,8 @@ from reelkeep.wiring import open_runtime
 
 SMALL, SMALL_BYTES, SMALL_ROUNDS = 2_000, 200_000, 3
 LARGE, LARGE_BYTES = 20, 200_000_000
-#: Room for the large ones twice: a service that is full makes its clients wait.
-OBJECTS_BYTES = 12_000_000_000
+#: Room for the large ones: a service that is full makes its clients wait.
+OBJECTS_BYTES = 6_000_000_000
 PLANNED = 1_000_000
 MEMORY_MB_MAX, PLAN_SECONDS_MAX = 200, 60
 PIECE = 1 << 20
@@ -44,10 +44,11 @@ COUNTED = (
     "Blobs of random bytes in a local store, known by their rows; a Ceph RADOS Gateway on loopback, its data "
     "in memory. Counted is the time from when `reelkeep storage migrate` has begun the move until no copy is "
     "left to be moved, with one worker; each copy is proved by the gateway's own check of the SHA-256 that "
-    "was computed while sending, and committed. rclone copies the same files to another bucket of the same "
-    "gateway with `rclone copy --checksum`, at its defaults. Memory is the worker's peak with its children, "
-    "without Postgres, which it had started. Planning is `reelkeep storage plan` over a million blobs with "
-    "one copy each, under a rule for all, from its start to its end."
+    "was computed while sending, and committed. rclone copies the same files, before they are moved, to "
+    "another such gateway with `rclone copy --checksum`, at its defaults: what lies in a gateway takes "
+    "memory, in which else the files would be kept. Memory is the worker's peak with its children, without "
+    "Postgres, which it had started. Planning is `reelkeep storage plan` over a million blobs with one copy "
+    "each, under a rule for all, from its start to its end."
 )
 
 
@@ -57,9 +58,7 @@ async def measure(setup: Setup) -> Report:
     kinds = (("small", SMALL, SMALL_BYTES, SMALL_ROUNDS), ("large", LARGE, LARGE_BYTES, 1))
     for name, count, size, rounds in kinds:
         fewer = max(count // 50, 2) if setup.quick else count
-        with gateway(setup.scratch / f"ceph-{name}") as ceph:
-            moved = [await _compare(setup, ceph, (name, fewer, size)) for _ in range(rounds)]
-        _tell(report, fewer, size, moved)
+        _tell(report, fewer, size, [await _compare(setup, (name, fewer, size)) for _ in range(rounds)])
     await _plan(setup, report)
     return report
 
@@ -79,20 +78,31 @@ class Moved:
         return self.theirs_seconds / self.ours_seconds
 
 
-async def _compare(setup: Setup, ceph: "Gateway", what: tuple[str, int, int]) -> Moved:
+async def _compare(setup: Setup, what: tuple[str, int, int]) -> Moved:
     name, count, size = what
     folder = setup.scratch / name
     setup.say(f"{name}: writing {count:,} blobs")
-    environment = ceph.settings(ceph.new_bucket()) | {"REELKEEP_SWEEP_SECONDS": "1"}
-    with installation(folder, REELKEEP_ENGINE="pocketsphinx", **environment) as place:
-        files = await _fill(place, environment, folder / "files", count, size)
+    with installation(folder, REELKEEP_ENGINE="pocketsphinx", REELKEEP_SWEEP_SECONDS="1") as place:
+        await _fill(place, count, size)
         os.sync()  # else the kernel goes on writing them out beside whoever is measured
-        setup.say(f"{name}: rclone")
-        theirs = _rclone(ceph, files)
-        setup.say(f"{name}: Reelkeep")
-        ours, memory, processor = _migrate(place, count)
+        # A gateway each: what the first has taken lies in memory, and drove the second's source out of it.
+        with gateway(setup.scratch / f"{name}-rclone") as ceph:
+            setup.say(f"{name}: rclone")
+            theirs = _rclone(ceph, _flat(place.data / "stores" / "local" / "objects", folder / "files"))
+        with gateway(setup.scratch / f"{name}-reelkeep") as ceph:
+            setup.say(f"{name}: Reelkeep")
+            place.environment.update(ceph.settings(ceph.new_bucket()))
+            ours, memory, processor = _migrate(place, count)
     shutil.rmtree(folder)
     return Moved(ours, theirs, processor, memory)
+
+
+def _flat(objects: Path, files: Path) -> Path:
+    """The same files in one folder: in ours rclone would ask the bucket once for each of them."""
+    files.mkdir()
+    for file in objects.rglob("*.bytes"):
+        (files / file.name).hardlink_to(file)
+    return files
 
 
 def _tell(report: Report, count: int, size: int, moved: Sequence[Moved]) -> None:
@@ -117,27 +127,17 @@ def _tell(report: Report, count: int, size: int, moved: Sequence[Moved]) -> None
     )
 
 
-async def _fill(place: Installation, environment: dict[str, str], files: Path, count: int, size: int) -> Path:
-    """Blobs in the local store, and the same bytes as plain files."""
-    files.mkdir(parents=True)
-    os.environ.update(environment)
-    try:
-        async with open_runtime(load_settings(data=place.data)) as runtime:
-            for number in range(count):
-                await _add(runtime, files / f"{number:05}.wav", size)
-    finally:
-        for variable in environment:
-            os.environ.pop(variable, None)
-    return files
+async def _fill(place: Installation, count: int, size: int) -> None:
+    async with open_runtime(load_settings(data=place.data)) as runtime:
+        for number in range(count):
+            await _add(runtime, f"{number:05}.wav", size)
 
 
-async def _add(runtime: Runtime, file: Path, size: int) -> None:
-    file.write_bytes(os.urandom(min(size, PIECE)) * -(-size // PIECE))
-    os.truncate(file, size)
+async def _add(runtime: Runtime, name: str, size: int) -> None:
     async with runtime.database.directory() as session:
         organization = await default_organization(session)
     async with runtime.database.work(organization.id) as session:
-        new = NewRecording(file.name, "audio/wav", transcribe=False)
+        new = NewRecording(name, "audio/wav", transcribe=False)
         recording = await create_recording(session, organization.id, None, new)
     planned = await plan_blob(
         runtime,
@@ -147,7 +147,7 @@ async def _add(runtime: Runtime, file: Path, size: int) -> None:
         organization_id=organization.id,
         recording_id=recording.id,
     )
-    kept = await write_bytes(runtime.stores.get("local"), planned, _pieces(file), size_bytes=size)
+    kept = await write_bytes(runtime.stores.get("local"), planned, _pieces(size), size_bytes=size)
     async with runtime.database.work(organization.id) as session:
         blob = insert_blob(session, organization.id, BlobKind.ORIGINAL, kept)
         await session.flush()
@@ -155,10 +155,10 @@ async def _add(runtime: Runtime, file: Path, size: int) -> None:
         recording.original_blob_id = blob.id
 
 
-async def _pieces(file: Path) -> AsyncIterator[bytes]:
-    with file.open("rb") as opened:
-        while piece := opened.read(PIECE):
-            yield piece
+async def _pieces(size: int) -> AsyncIterator[bytes]:
+    piece = os.urandom(min(size, PIECE))
+    for first in range(0, size, PIECE):
+        yield piece[: size - first]
 
 
 def _migrate(place: Installation, count: int) -> tuple[float, PeakMemory, float]:

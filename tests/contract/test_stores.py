@@ -71,6 +71,55 @@ async def test_a_body_of_many_parts_arrives_whole(store: Store) -> None:
     assert hashlib.sha256(await whole(store, "big")).hexdigest() == digest
 
 
+async def test_a_body_of_known_length_and_digest_arrives_whole(store: Store) -> None:
+    body = SOUND * 4
+    digest = hashlib.sha256(body).hexdigest()
+    facts = await store.put(
+        "known", _in_pieces(body), content_type="audio/mp4", size_bytes=len(body), sha256=digest
+    )
+    found = await store.head("known")
+    assert (facts.size_bytes, facts.sha256, facts.content_type) == (len(body), digest, "audio/mp4")
+    assert (found.size_bytes, found.content_type, found.etag) == (len(body), "audio/mp4", facts.etag)
+    assert await whole(store, "known") == body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        SOUND * 4 + b"more",
+        SOUND * 5,
+        (SOUND * 4)[:-1],
+        SOUND,
+        (SOUND * 4)[:-1] + b"!",
+        b"!" + (SOUND * 4)[1:],
+    ],
+    ids=["longer", "much longer", "shorter", "much shorter", "other end", "other beginning"],
+)
+async def test_other_bytes_than_are_known_are_refused_and_leave_the_key_as_it_was(
+    store: Store, body: bytes
+) -> None:
+    known = SOUND * 4
+    await put(store, "a", b"older")
+    with pytest.raises(WrongBytes):
+        await store.put(
+            "a", _in_pieces(body), size_bytes=len(known), sha256=hashlib.sha256(known).hexdigest()
+        )
+    assert await whole(store, "a") == b"older"
+    assert await keys(store) == ["a"]
+
+
+async def test_a_body_of_known_digest_that_breaks_off_leaves_nothing(store: Store) -> None:
+    async def breaking() -> AsyncIterator[bytes]:
+        async for piece in _in_pieces(SOUND * 2):
+            yield piece
+        raise FileNotFoundError("the sender went away")
+
+    known = SOUND * 4
+    with pytest.raises(FileNotFoundError, match="went away"):
+        await store.put("a", breaking(), size_bytes=len(known), sha256=hashlib.sha256(known).hexdigest())
+    assert await keys(store) == []
+
+
 @pytest.mark.parametrize("size", [8 * MIB - 1, 8 * MIB, 8 * MIB + 1])
 async def test_sizes_about_a_part_are_kept_exactly(store: Store, size: int) -> None:
     facts = await store.put("edge", pieces(bytes(size)), size_bytes=size)
@@ -109,8 +158,9 @@ async def test_a_body_that_breaks_off_leaves_nothing_and_its_error_comes_through
         await store.head("a")
 
 
+@pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("taken", [1, 20])
-async def test_a_cancelled_write_leaves_nothing(store: Store, taken: int) -> None:
+async def test_a_cancelled_write_leaves_nothing(store: Store, taken: int, *, known: bool) -> None:
     waiting = asyncio.Event()
 
     async def stuck() -> AsyncIterator[bytes]:
@@ -119,7 +169,8 @@ async def test_a_cancelled_write_leaves_nothing(store: Store, taken: int) -> Non
         waiting.set()
         await asyncio.Event().wait()
 
-    writing = asyncio.create_task(_put(store, "a", stuck()))
+    declared = (40 * MIB, hashlib.sha256(bytes(40 * MIB)).hexdigest()) if known else (None, None)
+    writing = asyncio.create_task(_put(store, "a", stuck(), *declared))
     await waiting.wait()
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -127,8 +178,15 @@ async def test_a_cancelled_write_leaves_nothing(store: Store, taken: int) -> Non
     assert await keys(store) == []
 
 
-async def _put(store: Store, key: str, body: AsyncIterator[bytes]) -> ObjectFacts:
-    return await store.put(key, body)
+async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    for first in range(0, len(body), MIB):
+        yield body[first : first + MIB]
+
+
+async def _put(
+    store: Store, key: str, body: AsyncIterator[bytes], size_bytes: int | None, sha256: str | None
+) -> ObjectFacts:
+    return await store.put(key, body, size_bytes=size_bytes, sha256=sha256)
 
 
 async def test_a_later_write_replaces_the_earlier_whole(store: Store) -> None:

@@ -317,6 +317,24 @@ async def test_growing_is_logged_as_one_operation_with_its_bytes() -> None:
     assert failed["log_level"] == "error"
 
 
+async def test_what_changes_a_store_is_told_at_the_usual_level_and_what_only_looks_below_it() -> None:
+    store = guard(MemoryStore("memory"))
+    with structlog.testing.capture_logs() as lines:
+        await store.put("a", pieces(b"sound"))
+        assert b"".join([piece async for piece in store.read("a")]) == b"sound"
+        await store.head("a")
+        assert [facts.key async for facts in store.list_objects()] == ["a"]
+        await store.delete("a")
+    told = [(line["action"], line["log_level"]) for line in lines]
+    assert told == [
+        ("put", "info"),
+        ("read", "debug"),
+        ("head", "debug"),
+        ("list", "debug"),
+        ("delete", "info"),
+    ]
+
+
 async def test_patience_ends() -> None:
     inside, store = await filled(99)
     with pytest.raises(StoreUnavailable):

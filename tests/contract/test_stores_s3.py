@@ -13,12 +13,15 @@ import pytest
 
 from reelkeep.errors import StoreError, StoreFull, StoreRefused, StoreUnavailable
 from reelkeep.stores import s3_errors
+from reelkeep.stores.guarded import guard
 from reelkeep.stores.protocol import TicketLimits
 from reelkeep.stores.s3 import S3Store, S3StoreConfig
 from reelkeep.stores.s3_copy import copy_object
 from reelkeep.stores.s3_encryption import AES256
 from reelkeep.stores.signer import Credentials
+from reelkeep.stores.traffic import ActionClass, Counted, Counts
 from tests.fixtures.ceph import Ceph
+from tests.fixtures.front import Refusal, front_of
 from tests.fixtures.wire import form_body
 
 pytestmark = pytest.mark.s3
@@ -54,8 +57,10 @@ async def each_failure(store: S3Store, expected: type[StoreError], match: str) -
     async def listed() -> list[Any]:
         return [facts async for facts in store.list_objects()]
 
+    known = hashlib.sha256(bytes(6 * MIB)).hexdigest()
     for call in (
         lambda: store.put("a", pieces(b"x")),
+        lambda: store.put("a", pieces(*[bytes(MIB)] * 6), size_bytes=6 * MIB, sha256=known),
         lambda: store.put("a", pieces(*[bytes(MIB)] * 20)),
         lambda: whole(store, "a"),
         lambda: store.delete("a"),
@@ -120,6 +125,41 @@ async def test_an_answer_that_ends_early_is_no_quiet_end(config: S3StoreConfig) 
         await whole(store, "a")
     await store.close()
     server.close()
+
+
+async def test_a_body_of_known_digest_is_one_request_and_what_was_asked_for(
+    config: S3StoreConfig, ceph: Ceph
+) -> None:
+    body = random.Random(5).randbytes(6 * MIB)
+    async with front_of(ceph.endpoint_url, lambda _: None) as front:
+        store = guard(S3Store(replace(config, endpoint_url=front.url)))
+        facts = await store.put(
+            "a",
+            pieces(body[:MIB], body[MIB:]),
+            content_type="audio/mp4",
+            size_bytes=len(body),
+            sha256=hashlib.sha256(body).hexdigest(),
+            storage_class="STANDARD",
+        )
+        assert [head.partition(" ")[0] for head in front.heads] == ["PUT"]
+        assert store.traffic.take() == {(ActionClass.WRITE, Counted.SEEN): Counts(1, len(body))}
+        assert facts.etag == hashlib.md5(body).hexdigest()
+        await store.put("b", pieces(body), size_bytes=len(body))
+        assert store.traffic.take() == {(ActionClass.WRITE, Counted.SEEN): Counts(4, len(body))}
+        await store.close()
+    head = front.heads[0].lower()
+    assert "x-amz-storage-class: standard" in head
+    assert "content-type: audio/mp4" in head
+
+
+async def test_a_long_body_asks_for_the_service_s_encryption(config: S3StoreConfig, ceph: Ceph) -> None:
+    body = bytes(6 * MIB)
+    async with front_of(ceph.endpoint_url, lambda _: Refusal(503, "SlowDown")) as front:
+        store = S3Store(replace(config, endpoint_url=front.url, encryption=AES256))
+        with pytest.raises(StoreUnavailable):
+            await store.put("a", pieces(body), size_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
+        await store.close()
+    assert "x-amz-server-side-encryption: AES256" in front.heads[0]
 
 
 async def test_a_large_object_is_copied_in_parts(config: S3StoreConfig, ceph: Ceph) -> None:

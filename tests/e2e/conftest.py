@@ -72,6 +72,7 @@ def places(known: Known, broken: Known) -> tuple[str, ...]:
         "/recordings/0197f0aa-0000-7000-8000-000000000000",
         "/trash",
         "/admin/storage",
+        "/admin/settings",
         "/me",
     )
 

@@ -23,7 +23,8 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>Recorder</title>
 <script type="module">
 import { createClient } from '/dist/index.js';
 const query = new URLSearchParams(location.search);
-const owner = query.get('user') ? { userId: query.get('user'), organizationId: 'clinic' } : null;
+const user = query.get('user');
+const owner = window.signedIn ?? (user ? { userId: user, organizationId: 'clinic' } : null);
 window.told = [];
 window.client = createClient({
   baseUrl: query.get('server'),

@@ -1,13 +1,14 @@
 """A byte that changes on its way to the bucket is found by the service, before a copy counts."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 import pytest
 
-from reelkeep.errors import StoreError
+from reelkeep.errors import StoreUnavailable
 from reelkeep.stores.s3 import S3Store
 from tests.contract.conftest import s3_store
 from tests.fixtures.ceph import Ceph
@@ -41,10 +42,13 @@ async def changing_relay(ceph: Ceph) -> AsyncIterator[str]:
 
 
 @pytest.mark.s3
+@pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("size", [len(MARK), 9 * 1024 * 1024])
-async def test_a_put_whose_bytes_change_on_the_way_is_refused_by_the_service(
-    ceph: Ceph, ceph_bucket: str, size: int
+async def test_a_put_whose_bytes_change_on_the_way_is_refused_by_the_service_and_may_be_tried_again(
+    ceph: Ceph, ceph_bucket: str, size: int, *, known: bool
 ) -> None:
+    sha256 = hashlib.sha256(MARK + bytes(size - len(MARK))).hexdigest() if known else None
+
     async def body() -> AsyncIterator[bytes]:
         yield MARK
         yield bytes(size - len(MARK))
@@ -53,8 +57,8 @@ async def test_a_put_whose_bytes_change_on_the_way_is_refused_by_the_service(
         store: S3Store = s3_store(ceph, ceph_bucket, endpoint_url=url)
         assert store.abilities.proves_writes
         try:
-            with pytest.raises(StoreError):
-                await store.put("recordings/changed", body(), size_bytes=size)
+            with pytest.raises(StoreUnavailable):
+                await store.put("recordings/changed", body(), size_bytes=size, sha256=sha256)
         finally:
             await store.close()
     assert ceph.client().list_objects_v2(Bucket=ceph_bucket).get("KeyCount", 0) == 0

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import io
+import random
 from typing import Any
 
 import boto3
@@ -191,6 +192,63 @@ def test_a_copy_has_its_sources_metadata_or_others(service: Service, client: Any
     )
     got = client.get_object(**where)
     assert (got["Metadata"], got["ContentType"], got["Body"].read()) == ({"b": "2"}, "audio/wav", b"sound")
+
+
+def test_a_large_object_is_copied_in_parts(service: Service, client: Any) -> None:
+    body = random.Random(7).randbytes(12 * MIB + 1)
+    source = {"Bucket": service.bucket, "Key": "from"}
+    client.put_object(**source, Body=body, ContentType="audio/flac")
+    client.copy(source, service.bucket, "to", Config=IN_PARTS)
+    got = client.get_object(Bucket=service.bucket, Key="to")
+    assert got["ETag"].endswith('-3"')
+    assert hashlib.sha256(got["Body"].read()).digest() == hashlib.sha256(body).digest()
+
+
+def test_a_part_is_a_range_of_an_object_that_is_still_the_one_meant(service: Service, client: Any) -> None:
+    body = random.Random(8).randbytes(6 * MIB)
+    source = {"Bucket": service.bucket, "Key": "from"}
+    etag = client.put_object(**source, Body=body)["ETag"]
+    where = {"Bucket": service.bucket, "Key": "to"}
+    upload_id = client.create_multipart_upload(**where)["UploadId"]
+
+    def copy(number: int, **given: Any) -> Any:
+        given = {"CopySource": source, **where, "UploadId": upload_id, "PartNumber": number, **given}
+        return client.upload_part_copy(**given)["CopyPartResult"]
+
+    first = copy(1, CopySourceRange=f"bytes=3-{5 * MIB + 2}", CopySourceIfMatch=etag)
+    assert first["ETag"].strip('"') == hashlib.md5(body[3 : 5 * MIB + 3]).hexdigest()
+    second = copy(2, CopySourceRange=f"bytes={5 * MIB + 3}-{6 * MIB - 1}")
+    parts = [{"PartNumber": n, "ETag": part["ETag"]} for n, part in enumerate((first, second), 1)]
+    with pytest.raises(ClientError) as missing:
+        copy(3, CopySource={**source, "Key": "none"})
+    assert code_of(missing) == "NoSuchKey"
+    with pytest.raises(ClientError):
+        copy(3, CopySourceRange=f"bytes=0-{6 * MIB}")
+    client.complete_multipart_upload(**where, UploadId=upload_id, MultipartUpload={"Parts": parts})
+    assert client.get_object(**where)["Body"].read() == body[3:]
+
+
+def test_a_copy_of_what_is_another_object_by_now_is_refused(wire: Running) -> None:
+    client, bucket = boto(wire.service, request_checksum_calculation="when_required"), wire.service.bucket
+    source = {"Bucket": bucket, "Key": "from"}
+    etag = client.put_object(**source, Body=b"older")["ETag"]
+    client.put_object(**source, Body=b"newer")
+    where = {"Bucket": bucket, "Key": "to"}
+    upload_id = client.create_multipart_upload(**where)["UploadId"]
+    given = {**where, "CopySource": source, "CopySourceIfMatch": etag}
+    for call, more in (
+        (client.copy_object, {}),
+        (client.upload_part_copy, {"UploadId": upload_id, "PartNumber": 1}),
+    ):
+        with pytest.raises(ClientError) as refused:
+            call(**given, **more)
+        assert code_of(refused) == "PreconditionFailed"
+    assert "Parts" not in client.list_parts(**where, UploadId=upload_id)
+    # What a URL was not signed for is not done by it.
+    url = client.generate_presigned_url("upload_part", {**where, "UploadId": upload_id, "PartNumber": 1})
+    answer = httpx.put(url, headers={"x-amz-copy-source": f"/{bucket}/from"})
+    assert answer.status_code == 403
+    assert "Parts" not in client.list_parts(**where, UploadId=upload_id)
 
 
 def test_a_form_may_carry_metadata_that_its_policy_allows(service: Service, client: Any) -> None:

@@ -180,6 +180,12 @@ const storageRoute = createRoute({
   component: lazyRouteComponent(page(() => import('./storage/StoragePage')), 'StoragePage'),
 });
 
+const settingsRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/admin/settings',
+  component: lazyRouteComponent(page(() => import('./settings/SettingsPage')), 'SettingsPage'),
+});
+
 const myRoute = createRoute({
   getParentRoute: () => appRoute,
   path: '/me',
@@ -208,7 +214,7 @@ const routeTree = rootRoute.addChildren([
   loginRoute,
   welcomeRoute,
   setPasswordRoute,
-  appRoute.addChildren([libraryRoute, recordingRoute, readRoute, recordRoute, unsentRoute, sessionRoute, trashRoute, storageRoute, myRoute, notFoundRoute]),
+  appRoute.addChildren([libraryRoute, recordingRoute, readRoute, recordRoute, unsentRoute, sessionRoute, trashRoute, storageRoute, settingsRoute, myRoute, notFoundRoute]),
   ...galleryRoutes,
 ]);
 

@@ -51,9 +51,9 @@ export class Client implements ReelkeepClient {
     this.listen();
   }
 
-  setOwner(owner: Owner | null): void {
+  async setOwner(owner: Owner | null): Promise<void> {
     this.owner = owner;
-    this.link.call('owner', [owner]).catch(() => undefined);
+    await this.link.call('owner', [owner]).catch(() => undefined);
   }
 
   createRecorder(options: RecorderOptions = {}): Recorder {

@@ -60,7 +60,7 @@ export interface BeginRecording {
 }
 
 export type Begun =
-  | { readonly kind: 'begun'; readonly keptIn: KeptIn; readonly minutesLeft: number | null; readonly part: number }
+  | { readonly kind: 'begun'; readonly keptIn: KeptIn; readonly minutesLeft: number | null; readonly part: number; readonly encrypted: boolean }
   | { readonly kind: 'other-tab' };
 
 export interface Chunk {
@@ -77,6 +77,8 @@ export interface Unanswered extends Omit<Chunk, 'id'> {
 
 export interface Rescue {
   readonly id: string;
+  /** Whose it is, who may have signed out since. */
+  readonly owner: Owner | null;
   readonly chunks: readonly Unanswered[];
 }
 

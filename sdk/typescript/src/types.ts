@@ -32,11 +32,25 @@ export interface Owner {
   readonly organizationId: string;
   /** Shown to others at this device: "Belongs to M. Lee". */
   readonly userName?: string;
+  /**
+   * The organization's policy (`policies.shared_computers` of `GET /api/v1/auth/me`): others use this computer too.
+   * What is kept on it is encrypted then, sound and words, and offered to its owner alone. Default false.
+   */
+  readonly sharedComputer?: boolean;
+  /**
+   * `recorder_secret` of `GET /api/v1/auth/me`: mixed into the key of what is kept encrypted, and never written
+   * to this device. Always the same for the same owner; without the one that it was begun with, or with another,
+   * what is kept encrypted cannot be read.
+   */
+  readonly secret?: string;
 }
 
 export interface ReelkeepClient {
-  /** Somebody signed in or out; sending goes on, or stops, accordingly. */
-  setOwner(owner: Owner | null): void;
+  /**
+   * Somebody signed in or out; sending goes on, or stops, accordingly. Done when whatever of the one before was
+   * encrypted and is safe has been forgotten here.
+   */
+  setOwner(owner: Owner | null): Promise<void>;
   /** One at a time is enough: a stopped one becomes ready for the next recording by `again()`. */
   createRecorder(options?: RecorderOptions): Recorder;
 
@@ -211,6 +225,8 @@ export interface RecorderSnapshot {
   readonly microphone: string;
   readonly hearing: Hearing;
   readonly keptIn: KeptIn | null;
+  /** What is kept of it on this device is encrypted. */
+  readonly encrypted: boolean;
   readonly screen: ScreenLock;
   readonly canRecord: boolean;
   /** The unsent entry of this recording, once stopped: its phase, problem and progress. */
@@ -326,6 +342,8 @@ export interface UnsentRecording {
   /** The page that recorded it closed or crashed. */
   readonly foundAfterClose: boolean;
   readonly keptIn: KeptIn;
+  /** What is kept of it on this device is encrypted: its words, and its sound, are its owner's alone. */
+  readonly encrypted: boolean;
   readonly phase: UnsentPhase;
   readonly problem: Problem | null;
   readonly retryAt: number | null;
@@ -334,7 +352,7 @@ export interface UnsentRecording {
 }
 
 export interface Problem {
-  /** The server's `error_code`, or one of ours: OFFLINE, UNREACHABLE, LOCAL_COPY_DAMAGED, FILE_CHANGED. */
+  /** The server's `error_code`, or one of ours: OFFLINE, UNREACHABLE, LOCAL_COPY_DAMAGED, LOCAL_KEY_LOST, FILE_CHANGED. */
   readonly code: string;
   readonly message: string;
   readonly status: number | null;
@@ -363,6 +381,10 @@ export interface JournalEntry {
   readonly details: RecordingDetails;
   readonly owner: Owner | null;
   readonly keptIn: KeptIn;
+  /** Encrypted, under the key of this name in this browser; null: not. */
+  readonly keyId: string | null;
+  /** Never written. Encrypted, and closed here: to whoever is signed in, or for good. */
+  readonly locked?: 'other' | 'lost';
   readonly parts: readonly JournalPart[];
   readonly marks: readonly Mark[];
   readonly gaps: readonly Gap[];
@@ -382,8 +404,14 @@ export interface JournalPart {
   readonly seconds: number;
   /** As last flushed; only a hint, the file itself is asked. */
   readonly bytes: number;
+  /** Of those, so many were on disk when it was last written. */
+  readonly durable: number;
+  /** Its file is encrypted. */
+  readonly encrypted: boolean;
   /** Nothing will be added. */
   readonly closed: boolean;
+  /** This device's own name of the upload, kept before the server is asked: asked again, it is the same one. */
+  readonly uploadKey: string | null;
   readonly uploadUrl: string | null;
   readonly recordingId: string | null;
   readonly ackedBytes: number;

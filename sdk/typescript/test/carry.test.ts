@@ -11,6 +11,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 
 import { MemoryDisk } from '../src/keeper/disk';
 import { Held } from '../src/keeper/held';
+import { Keyring } from '../src/keeper/keyring';
 import { MemoryJournal, newPart, withPart } from '../src/keeper/journal';
 import { carry, type World } from '../src/sending/carry';
 import { Gate } from '../src/sending/gate';
@@ -57,21 +58,32 @@ const cut = (request: IncomingMessage) => {
   request.once('data', () => request.socket.destroy());
 };
 
+/** What a beginning said of its upload. */
+function saidIn(request: IncomingMessage): Record<string, string> {
+  const pairs = String(request.headers['upload-metadata']).split(',').map((pair) => pair.split(' '));
+  return Object.fromEntries<string>(pairs.map(([name, value]) => [name ?? '', Buffer.from(value ?? '', 'base64').toString()]));
+}
+
 interface Made {
   readonly held: Held;
+  readonly journal: MemoryJournal;
   readonly safe: Promise<UnsentRecording>;
   readonly refused: UnsentRecording[];
 }
 
 async function begin(bytes: Uint8Array | null, signedIn: { now: boolean } = { now: true }): Promise<Made> {
-  const disk = new MemoryDisk();
-  const journal = new MemoryJournal();
   const part = { ...newPart(1, 'audio/webm', 0), bytes: bytes?.length ?? 0, closed: bytes !== null };
   const entry: JournalEntry = {
     id: crypto.randomUUID(), kind: 'recording', version: 1, startedAt: Date.now(), stoppedAt: bytes === null ? null : 1, mimeType: 'audio/webm',
-    details: { title: 'Rex' }, owner, keptIn: 'memory', parts: [part], marks: [], gaps: [], seams: [], problem: null, fingerprint: null, told: null,
+    details: { title: 'Rex' }, owner, keptIn: 'memory', keyId: null, parts: [part], marks: [], gaps: [], seams: [], problem: null, fingerprint: null, told: null,
   };
-  const storage = { disk, journal, disks: { disk: null, database: null, memory: disk } };
+  return goOn(entry, new MemoryJournal(), bytes, signedIn);
+}
+
+/** What a worker does with an entry of the journal. */
+async function goOn(entry: JournalEntry, journal: MemoryJournal, bytes: Uint8Array | null, signedIn = { now: true }): Promise<Made> {
+  const disk = new MemoryDisk();
+  const storage = { disk, journal, disks: { disk: null, database: null, memory: disk }, keys: new Keyring(null) };
   const held = new Held(entry, journal, storage, () => undefined, () => undefined);
   const file = await held.open(1);
   if (bytes !== null) await file.append(bytes);
@@ -88,7 +100,7 @@ async function begin(bytes: Uint8Array | null, signedIn: { now: boolean } = { no
     };
     void carry(held, world);
   });
-  return { held, safe, refused };
+  return { held, journal, safe, refused };
 }
 
 const some = (length: number) => Uint8Array.from({ length }, (_, at) => (at * 31) % 251);
@@ -142,6 +154,47 @@ it('goes on from what came when the line is cut in the midst of a request', asyn
   await safe;
   expect(Buffer.from(received(held)).equals(bytes)).toBe(true);
   expect(seen).toContain('HEAD');
+});
+
+it('asks for the same upload again after a worker that died while the server answered', async () => {
+  const bytes = some(200_000);
+  const said: Record<string, string>[] = [];
+  const kept: (string | null | undefined)[] = [];
+  const listen: Fault = (request) => {
+    if (request.method === 'POST') said.push(saidIn(request));
+    return false;
+  };
+  const unanswered = on('POST', (request) => {
+    void first.journal.get(first.held.id).then((entry) => kept.push(entry?.parts[0]?.uploadKey));
+    request.resume();
+  });
+  faults = [listen, unanswered];
+  const first = await begin(bytes);
+  await until(() => kept.length === 1);
+  const entry = await first.journal.get(first.held.id);
+  first.held.halt();
+  if (entry === null) throw new Error('The journal forgot it.');
+
+  const { held, safe } = await goOn(entry, first.journal, bytes);
+  await safe;
+  expect(said.map(({ part_number }) => part_number)).toEqual(['1', '1']);
+  expect(said[0]?.['upload_key']).toMatch(/^[\da-f-]{36}$/);
+  expect(new Set([...said.map(({ upload_key }) => upload_key), ...kept]).size).toBe(1);
+  // It may have been begun, and told a length, before: the server is asked.
+  expect(seen).toEqual(['POST', 'POST', 'HEAD', 'PATCH']);
+  expect(Buffer.from(received(held)).equals(bytes)).toBe(true);
+});
+
+it('gives an upload that is begun anew another name', async () => {
+  const keys: (string | undefined)[] = [];
+  const listen: Fault = (request) => {
+    if (request.method === 'POST') keys.push(saidIn(request)['upload_key']);
+    return false;
+  };
+  faults = [listen, on('PATCH', refuse(404))];
+  const { safe } = await begin(some(1000));
+  await safe;
+  expect(new Set(keys).size).toBe(2);
 });
 
 it('begins anew from the copy when the server has lost the upload', async () => {

@@ -35,6 +35,11 @@ class Organization(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    shared_computers: Mapped[bool] = mapped_column(
+        default=False,
+        server_default="false",
+        comment="its people record at computers that others use too: browsers encrypt what they keep",
+    )
 
 
 class User(Base):

@@ -17,6 +17,8 @@ class Permission(StrEnum):
     RECORDINGS_HOLD = "recordings.hold"
     MEMBERS_MANAGE = "members.manage"
     LIMITS_MANAGE = "limits.manage"
+    #: To decide for the whole organization, as that its computers are shared.
+    POLICIES_MANAGE = "policies.manage"
     STORAGE_READ = "storage.read"
 
 
@@ -26,7 +28,13 @@ _MANAGE = _WORK | {Permission.RECORDINGS_HOLD}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
-        Role.ADMIN: _MANAGE | {Permission.MEMBERS_MANAGE, Permission.LIMITS_MANAGE, Permission.STORAGE_READ},
+        Role.ADMIN: _MANAGE
+        | {
+            Permission.MEMBERS_MANAGE,
+            Permission.LIMITS_MANAGE,
+            Permission.POLICIES_MANAGE,
+            Permission.STORAGE_READ,
+        },
         Role.MANAGER: _MANAGE,
         Role.MEMBER: _WORK,
         Role.VIEWER: _READ,

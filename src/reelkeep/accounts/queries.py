@@ -24,6 +24,8 @@ class Standing:
     organization_id: UUID
     organization_name: str
     role: str
+    #: A policy of the organization; see `policies.py`.
+    shared_computers: bool
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ async def look_up_standing(database: Database, user_id: UUID, organization_id: U
     return None if row is None else Standing(*row)
 
 
-def _standings() -> Select[UUID, str, str | None, datetime | None, str | None, UUID, str, str]:
+def _standings() -> Select[UUID, str, str | None, datetime | None, str | None, UUID, str, str, bool]:
     return (
         select(
             User.id,
@@ -110,6 +112,7 @@ def _standings() -> Select[UUID, str, str | None, datetime | None, str | None, U
             Organization.id,
             Organization.name,
             Membership.role,
+            Organization.shared_computers,
         )
         .join(Membership, Membership.user_id == User.id)
         .join(Organization, Organization.id == Membership.organization_id)
@@ -117,7 +120,7 @@ def _standings() -> Select[UUID, str, str | None, datetime | None, str | None, U
 
 
 def _as_standing(
-    row: Row[UUID, str, str | None, datetime | None, str | None, UUID, str, str] | None,
+    row: Row[UUID, str, str | None, datetime | None, str | None, UUID, str, str, bool] | None,
 ) -> Standing | None:
     return None if row is None else Standing(*row)
 

@@ -98,6 +98,7 @@ ENTRIES = {
     "users": Entry("users", "Add people and set their passwords."),
     "tokens": Entry("tokens", "Make, list and revoke API tokens."),
     "limits": Entry("limits", "Show and set what an organization may upload."),
+    "policies": Entry("policies", "Show and set what an organization has decided for all its people."),
     "storage": Entry("storage", "Look after stores: rules, moves, checks, usage, keys.", inner=STORAGE),
     "backup": Entry(
         "backup", "Back up the database and, if asked, the recordings, encrypted; list and test backups."

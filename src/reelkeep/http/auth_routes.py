@@ -11,6 +11,7 @@ from reelkeep.accounts.links import look_at_link
 from reelkeep.accounts.members import set_password
 from reelkeep.accounts.permissions import permissions_of
 from reelkeep.accounts.queries import Standing, find_standing
+from reelkeep.accounts.recorder_secrets import RECORDER_SECRET, recorder_secret
 from reelkeep.accounts.setup import create_first_administrator
 from reelkeep.accounts.sign_in import check_password, choose_organization, end_sign_in, start_sign_in
 from reelkeep.errors import Unauthenticated
@@ -29,11 +30,13 @@ from reelkeep.http.schemas import (
     LoginIn,
     MeOut,
     OrganizationOut,
+    PoliciesOut,
     SetPasswordIn,
     TokenOut,
     UserOut,
     WelcomeIn,
 )
+from reelkeep.runtime import Runtime
 
 
 def _never_stored(response: Response) -> None:
@@ -94,7 +97,7 @@ async def me(caller: SignedIn, request: Request) -> MeOut:
     if standing is None:
         raise Unauthenticated("You are no longer a member of this organization. Ask an administrator.")
     csrf_token = csrf_token_of(runtime, caller.sign_in_id) if caller.sign_in_id else None
-    return _me_out(standing, csrf_token)
+    return _me_out(runtime, standing, csrf_token)
 
 
 @router.post("/link")
@@ -158,7 +161,7 @@ async def _remember_browser(request: Request, response: Response, user_id: UUID)
         standing = await choose_organization(session, user_id)
         started = await start_sign_in(session, runtime.clock, user_id, standing.organization_id, lifetime)
     set_cookie(response, runtime.settings, started.secret)
-    return _me_out(standing, csrf_token_of(runtime, started.id))
+    return _me_out(runtime, standing, csrf_token_of(runtime, started.id))
 
 
 def _user_out(standing: Standing) -> UserOut:
@@ -169,11 +172,15 @@ def _organization_out(standing: Standing) -> OrganizationOut:
     return OrganizationOut(id=standing.organization_id, name=standing.organization_name)
 
 
-def _me_out(standing: Standing, csrf_token: str | None) -> MeOut:
+def _me_out(runtime: Runtime, standing: Standing, csrf_token: str | None) -> MeOut:
     return MeOut(
         user=_user_out(standing),
         organization=_organization_out(standing),
         role=standing.role,
         permissions=sorted(permissions_of(standing.role)),
+        policies=PoliciesOut(shared_computers=standing.shared_computers),
+        recorder_secret=recorder_secret(
+            runtime.secrets.derive(RECORDER_SECRET), standing.user_id, standing.organization_id
+        ),
         csrf_token=csrf_token,
     )

@@ -101,6 +101,21 @@ class TokenOut(BaseModel):
     role: str
 
 
+class PoliciesOut(BaseModel):
+    """What an organization has decided for all its people."""
+
+    shared_computers: bool = Field(
+        description="Its people record at computers that others use too: browsers encrypt what they keep "
+        "until it is safe on the server."
+    )
+
+
+class PoliciesIn(Request):
+    """Policies to be set; those not named stay."""
+
+    shared_computers: bool | None = None
+
+
 class MeOut(BaseModel):
     """Who the caller is, in which organization, and what they may do there."""
 
@@ -108,6 +123,11 @@ class MeOut(BaseModel):
     organization: OrganizationOut
     role: str
     permissions: list[str]
+    policies: PoliciesOut
+    recorder_secret: str = Field(
+        description="A part of the key with which a recorder encrypts what it keeps at a shared computer; "
+        "the same at every sign-in of this person in this organization. For memory alone, never a disk."
+    )
     csrf_token: str | None = Field(
         description="For a browser's sign-in: sent back as X-CSRF-Token with every change."
     )

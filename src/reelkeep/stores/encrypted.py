@@ -21,9 +21,9 @@ from reelkeep.stores.local_files import wrong_bytes
 from reelkeep.stores.protocol import (
     Abilities,
     ColdFacts,
+    CountsRequests,
     KeepsVersions,
     ObjectFacts,
-    PartBytes,
     PutsUndigested,
     RestoresCold,
     Store,
@@ -71,11 +71,10 @@ class EncryptedStore(EncryptedGrowth):
         """Those of the store inside; tickets are of our own, which take forms and compare digests."""
         return replace(self._inside.abilities, post_policy=True, checksums=True)
 
-    @property
-    def put_part_bytes(self) -> PartBytes | None:
-        """How the store inside cuts a body into requests, for who counts them."""
-        found: PartBytes | None = getattr(self._inside, "put_part_bytes", None)
-        return found
+    def put_requests(self, size_bytes: int, **_: bool) -> int:
+        """As the store inside, for which the digest of what is encrypted on the way is never known."""
+        count: CountsRequests | None = getattr(self._inside, "put_requests", None)
+        return count(sealed_size(size_bytes), digest_known=False) if count else 1
 
     async def put(
         self,

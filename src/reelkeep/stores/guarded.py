@@ -24,11 +24,11 @@ from reelkeep.stores.protocol import (
     Abilities,
     CarriesFacts,
     CopiesAcross,
+    CountsRequests,
     Grows,
     KeepsVersions,
     ObjectFacts,
     OpensFiles,
-    PartBytes,
     RestoresCold,
     SignsUrls,
     Store,
@@ -87,6 +87,8 @@ class Guarded(GuardedCalls):
     ) -> ObjectFacts:
         """Write once: the body cannot be had a second time, so a failure is the caller's to repeat."""
 
+        digest_known = size_bytes is not None and sha256 is not None
+
         async def write(operation: Operation) -> ObjectFacts:
             facts = await self._inside.put(
                 key,
@@ -97,7 +99,7 @@ class Guarded(GuardedCalls):
                 storage_class=storage_class,
             )
             operation.bytes = facts.size_bytes
-            operation.more_requests = self._requests_beyond_one(facts.size_bytes)
+            operation.more_requests = self._put_requests(facts.size_bytes, digest_known=digest_known) - 1
             return facts
 
         return await self._run("put", key, write, repeat=False)
@@ -146,12 +148,9 @@ class Guarded(GuardedCalls):
         """Close the store inside."""
         await self._inside.close()
 
-    def _requests_beyond_one(self, size_bytes: int) -> int:
-        """A body over one part goes in several, which are begun and completed as well."""
-        part_bytes_of: PartBytes | None = getattr(self._inside, "put_part_bytes", None)
-        if part_bytes_of is None or size_bytes <= (part_bytes := part_bytes_of(size_bytes)):
-            return 0
-        return 1 + -(-size_bytes // part_bytes)
+    def _put_requests(self, size_bytes: int, *, digest_known: bool) -> int:
+        count: CountsRequests | None = getattr(self._inside, "put_requests", None)
+        return count(size_bytes, digest_known=digest_known) if count else 1
 
     async def _read(self, key: str, start: int, end: int | None) -> AsyncIterator[bytes]:
         operation = Operation(self.name, "read", key, self.traffic, self.health)

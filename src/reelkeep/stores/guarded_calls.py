@@ -11,7 +11,7 @@ from reelkeep.logs import get_logger
 from reelkeep.stores.health import Health
 from reelkeep.stores.patience import Patience
 from reelkeep.stores.protocol import OpensFiles, Store
-from reelkeep.stores.traffic import Traffic
+from reelkeep.stores.traffic import Traffic, only_looks
 from reelkeep.transactions import refuse_inside_unit_of_work
 
 T = TypeVar("T")
@@ -40,12 +40,12 @@ class Operation:
         if self._health is not None:
             self._health.worked()
         self._count()
-        logger.info("store operation", **self._outcome())
+        self._tell("store operation")
 
     def left(self) -> None:
         """Its caller went away; nothing is wrong with the store."""
         self._count()
-        logger.info("store operation left unfinished", **self._outcome())
+        self._tell("store operation left unfinished")
 
     def failed(self, error: BaseException) -> None:
         """It raised."""
@@ -53,7 +53,7 @@ class Operation:
             self._health.failed(error)
         if isinstance(error, ObjectNotFound):  # an answer, not a fault
             self._count()
-            logger.info("store operation", found=False, **self._outcome())
+            self._tell("store operation", found=False)
         elif isinstance(error, asyncio.CancelledError | GeneratorExit):
             self.left()
         else:
@@ -71,6 +71,11 @@ class Operation:
             "store operation tried again", exc_info=error, wait_seconds=round(wait, 3), **self._outcome()
         )
         await asyncio.sleep(wait)
+
+    def _tell(self, what: str, **facts: Any) -> None:
+        """What changes a store is told at the usual level, what only looks where debugging is asked for."""
+        tell = logger.debug if only_looks(self._facts["action"]) else logger.info
+        tell(what, **facts, **self._outcome())
 
     def _count(self) -> None:
         self._traffic.count_operation(

@@ -1,7 +1,8 @@
 """Whether a store answers, as this process has seen it: a circuit that opens on failures and closes on proof.
 
 Failures in a row open it; then nobody is sent there until probes have succeeded twice, with growing pauses
-between them, so that a store that comes and goes is not used by turns.
+between them, so that a store that comes and goes is not used by turns. A store that is full answers, and is
+read from as ever; it is only given nothing new for a while, since no probe tells how much room there is.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from reelkeep.errors import ObjectNotFound, StoreRefused, StoreUnavailable
+from reelkeep.errors import ObjectNotFound, StoreFull, StoreRefused, StoreUnavailable
 from reelkeep.logs import get_logger
 
 log = get_logger(__name__)
@@ -20,6 +21,8 @@ FIRST_PAUSE_SECONDS, PAUSE_SECONDS_MAX = 2.0, 60.0
 #: How old the last answer may be that proves that a store is there.
 FRESH_SECONDS = 10.0
 PROBE_SECONDS_MAX = 5.0
+#: How long a store that was full is given nothing new.
+FULL_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -35,6 +38,7 @@ class Health:
     probe_at: float = 0.0
     pause_seconds: float = FIRST_PAUSE_SECONDS
     last_error: str | None = None
+    full_at: float | None = None
     _probing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def worked(self) -> None:
@@ -43,13 +47,22 @@ class Health:
 
     def failed(self, error: BaseException) -> None:
         """An operation failed; only what speaks of the store itself counts."""
-        if isinstance(error, ObjectNotFound):
+        if isinstance(error, ObjectNotFound | StoreFull):
             self.worked()
+        if isinstance(error, StoreFull):
+            if not self.is_full:
+                log.error("store is full; nothing new goes there", error=str(error))
+            self.full_at = self.clock()
         elif isinstance(error, StoreUnavailable | StoreRefused | TimeoutError):
             self.failures += 1
             self.last_error = str(error)
             if self.failures >= FAILURES_MAX:
                 self._open()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it had no room just now."""
+        return self.full_at is not None and self.clock() - self.full_at < FULL_SECONDS
 
     async def answers(self, probe: Callable[[], Awaitable[None]]) -> bool:
         """Whether the store can be used now; asks it by `probe` when the last answer is too old.

@@ -10,7 +10,7 @@ The contract, for every method of every store:
 - What a service cannot do is data (`Abilities`), and an optional ability is a Protocol of its own.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -334,9 +334,13 @@ class OpensFiles(Protocol):
 
 #: S3's own: every part but the last has at least so many bytes.
 PART_BYTES_MIN = 5 * 1024 * 1024
-#: How long the parts are in which a store sends a body of so many bytes.
-PartBytes = Callable[[int], int]
 PART_NUMBER_MAX = 10_000
+
+
+class CountsRequests(Protocol):
+    """How many requests a store makes to write a body of so many bytes, its digest known before or not."""
+
+    def __call__(self, size_bytes: int, *, digest_known: bool) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from reelkeep.stores.s3_growing import GrowthTools
 from reelkeep.stores.s3_growth import S3Growth
 from reelkeep.stores.s3_notes import S3Notes, growing_key
 from reelkeep.stores.s3_parts import S3Parts
-from reelkeep.stores.s3_put import part_bytes_of, put_object
+from reelkeep.stores.s3_put import Put, goes_whole, put_object, put_whole, requests_of
 from reelkeep.stores.s3_requests import S3Requests
 from reelkeep.stores.s3_spool import Scratch
 from reelkeep.stores.s3_tails import S3Tails
@@ -53,8 +53,8 @@ _CREDENTIALS_KEPT = timedelta(minutes=15)
 class S3Store:
     """A `Store` in a bucket of an S3 service, which also signs URLs, takes parts and grows objects."""
 
-    #: Longer bodies are put in several requests.
-    put_part_bytes = staticmethod(part_bytes_of)
+    #: How many requests a put makes.
+    put_requests = staticmethod(requests_of)
 
     def __init__(self, config: S3StoreConfig, clock: Clock | None = None) -> None:
         self._config = config
@@ -119,7 +119,19 @@ class S3Store:
         storage_class: str | None = None,
     ) -> ObjectFacts:
         """Write an object whole, confirmed by the service; see `Store.put`."""
-        full, data = self._full(key), await self._settled_data()
+        full = self._full(key)
+        if goes_whole(size_bytes, sha256):
+            assert size_bytes is not None and sha256 is not None
+            etag = await put_whole(
+                self._requests,
+                full,
+                body,
+                headers=self._asked(content_type, storage_class),
+                size_bytes=size_bytes,
+                sha256=sha256,
+            )
+            return self._put_facts(key, Put(size_bytes, sha256, etag), content_type, storage_class)
+        data = await self._settled_data()
         with self._credentials.doubted():
             done = await put_object(
                 data,
@@ -133,16 +145,26 @@ class S3Store:
             )
         if done.etag is None:
             return replace(await self.head(key), size_bytes=done.size_bytes, sha256=done.sha256)
-        # One request: the service has answered it, and has compared the bytes with their signed SHA-256.
+        return self._put_facts(key, done, content_type, storage_class)
+
+    def _put_facts(
+        self, key: str, done: Put, content_type: str | None, storage_class: str | None
+    ) -> ObjectFacts:
+        """Of one request, which the service answered when the bytes had their signed SHA-256."""
         return ObjectFacts(
             key,
             done.size_bytes,
             content_type,
-            done.etag,
+            done.etag or "",
             self._clock.now(),
             sha256=done.sha256,
             storage_class=storage_class or "",
         )
+
+    def _asked(self, content_type: str | None, storage_class: str | None) -> dict[str, str]:
+        """What a new object is to be, as headers."""
+        asked = {"content-type": content_type, "x-amz-storage-class": storage_class}
+        return self._config.encryption_headers | {name: value for name, value in asked.items() if value}
 
     async def head(self, key: str) -> ObjectFacts:
         """The facts of an object, or `ObjectNotFound`; of a bucket that is gone, `StoreRefused`."""

@@ -25,6 +25,7 @@ _TEMPORARY = {
     "SlowDown",
     "OperationAborted",
     "BadDigest",
+    "XAmzContentSHA256Mismatch",
     "IncompleteBody",
     "InternalError",
 }

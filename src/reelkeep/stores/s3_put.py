@@ -1,8 +1,9 @@
-"""Writes one object of any length to an S3 service through obstore, with bounded memory."""
+"""Writes one object of any length to an S3 service with bounded memory: in one request, or in parts."""
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import obstore
 from reelkeep.stores import s3_errors
 from reelkeep.stores.local_files import wrong_bytes
 from reelkeep.stores.protocol import PART_BYTES_MIN
+from reelkeep.stores.s3_requests import Body, S3Requests
 
 #: Bodies up to this many bytes go in one request, longer ones in parts of this size: the least there is,
 #: since several are in memory. One of unknown length may be long, and has larger ones.
@@ -18,6 +20,9 @@ PART_BYTES, PART_BYTES_OF_UNKNOWN = PART_BYTES_MIN, 16 * 1024 * 1024
 #: A service takes 10,000 parts of one object.
 _PARTS_MAX = 9_900
 _PARTS_AT_ONCE = 2
+#: A body whose size and digest are known goes in one request up to this, as it is read: nothing is held, it
+#: is digested here and there once, and it costs one request. Longer ones would have too much to lose.
+WHOLE_BYTES_MAX = 256 * 1024 * 1024
 #: How long a write that was given up may take to tell the service so.
 _ABORT_SECONDS = 10.0
 
@@ -30,6 +35,19 @@ def part_bytes_of(size_bytes: int | None) -> int:
     if size_bytes is None:
         return PART_BYTES_OF_UNKNOWN
     return max(PART_BYTES, -(-size_bytes // _PARTS_MAX))
+
+
+def goes_whole(size_bytes: int | None, sha256: str | None) -> bool:
+    """Whether a body that is too long for one part goes in one request all the same."""
+    return sha256 is not None and size_bytes is not None and PART_BYTES < size_bytes <= WHOLE_BYTES_MAX
+
+
+def requests_of(size_bytes: int, *, digest_known: bool) -> int:
+    """How many requests write a body: parts are begun and completed as well."""
+    part_bytes = part_bytes_of(size_bytes)
+    if size_bytes <= (WHOLE_BYTES_MAX if digest_known else part_bytes):
+        return 1
+    return 2 + -(-size_bytes // part_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +74,19 @@ class _Counted:
     def sha256(self) -> str:
         return self._sha256.hexdigest()
 
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """The body as it comes; its last piece comes only when all is as declared."""
+        kept = b""
+        async for piece in self._body:
+            self._count(piece)
+            if self._too_long:
+                break
+            if kept:
+                yield kept
+            kept = piece
+        self._check()
+        yield kept
+
     async def parts(self) -> AsyncIterator[Part]:
         """The body in parts of `part_bytes`; the last, maybe empty, comes only when all is as declared.
 
@@ -63,10 +94,9 @@ class _Counted:
         """
         part: Part = b""
         async for piece in self._body:
-            self.size_bytes += len(piece)
-            if self._size_wanted is not None and self.size_bytes > self._size_wanted:
+            self._count(piece)
+            if self._too_long:
                 break
-            self._sha256.update(piece)
             if not part and len(piece) < self.part_bytes:
                 part = bytes(piece)
                 continue
@@ -77,11 +107,62 @@ class _Counted:
                 yield part  # as it is: no further copy of many megabytes
                 part, left = bytearray(), left[room:]
             part += left
+        self._check()
+        yield part
+
+    def _count(self, piece: bytes) -> None:
+        self.size_bytes += len(piece)
+        self._sha256.update(piece)
+
+    @property
+    def _too_long(self) -> bool:
+        return self._size_wanted is not None and self.size_bytes > self._size_wanted
+
+    def _check(self) -> None:
         if self._size_wanted not in (None, self.size_bytes):
             raise wrong_bytes(self._key, "size_bytes", self._size_wanted, self.size_bytes)
         if self._sha256_wanted not in (None, self.sha256):
             raise wrong_bytes(self._key, "sha256", self._sha256_wanted, self.sha256)
-        yield part
+
+
+class _BodyFailed(Exception):
+    """It was the body that failed, whose error may be of the kinds that the service's are."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+async def _told_apart(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    try:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+    except Exception as error:
+        raise _BodyFailed(error) from error
+
+
+async def put_whole(
+    requests: S3Requests,
+    key: str,
+    body: AsyncIterator[bytes],
+    *,
+    headers: Mapping[str, str],
+    size_bytes: int,
+    sha256: str,
+) -> str:
+    """Write an object of known size and digest by one request, which the service checks; its ETag.
+
+    The request is signed with the digest, so a body is stored that has it, or none.
+    """
+    counted = _Counted(key, body, size_bytes, sha256)
+    async with aclosing(_told_apart(counted.pieces())) as pieces:
+        try:
+            answer = await requests.put_once(key, headers, Body(size_bytes, sha256, lambda: pieces))
+        except _BodyFailed as failed:
+            raise failed.error from None
+    etag: str = answer.headers.get("etag", "")
+    return etag.strip('"')
 
 
 async def put_object(

@@ -94,6 +94,12 @@ class S3Requests:
         assert refused is not None
         raise refused
 
+    async def put_once(self, key: str, headers: Mapping[str, str], body: Body) -> httpx.Response:
+        """Write an object from pieces that cannot be had again, so by the credentials last taken alone."""
+        await self.settle_credentials()
+        with self._credentials.doubted():
+            return await self._send(_Request("PUT", key, headers=headers, body=body), self._credentials)
+
     async def _send(self, request: "_Request", credentials: FindCredentials) -> httpx.Response:
         method, key, body, long = request.method, request.key, request.body, request.long
         content: bytes | AsyncIterator[bytes]

@@ -56,6 +56,11 @@ _OPERATIONS: dict[str, tuple[ActionClass, bool, bool]] = {
 _OTHER = (ActionClass.WRITE, False, False)
 
 
+def only_looks(action: str) -> bool:
+    """Whether an operation of a guard leaves a store as it is."""
+    return _OPERATIONS.get(action, _OTHER)[0] in (ActionClass.READ, ActionClass.LIST)
+
+
 class Traffic:
     """The counts of one store; for the event loop's thread alone, so that counting is a few additions."""
 

@@ -13,9 +13,9 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any
 
-from reelkeep.errors import StoreError, StoreRefused, StoreUnavailable
+from reelkeep.errors import StoreError, StoreFull, StoreRefused, StoreUnavailable
 from reelkeep.logs import get_logger
-from reelkeep.placement.choose import fallback_for, is_away
+from reelkeep.placement.choose import fallback_for, takes_nothing
 from reelkeep.runtime import Runtime
 from reelkeep.stores.protocol import COUNTED, UNHASHED, Growing, Grows, GrowthNotes, Salvaged
 from reelkeep.uploads.beginning import Beginning, bytes_before, growing_store
@@ -25,8 +25,8 @@ log = get_logger(__name__)
 
 #: Writes values to the upload's row under its caller's fence, and to the upload at hand.
 Save = Callable[..., Awaitable[None]]
-#: The store is down, or refuses; a full one is its owner's to empty.
-AWAY = (StoreUnavailable, StoreRefused)
+#: The store is down, refuses, or has no room.
+AWAY = (StoreUnavailable, StoreRefused, StoreFull)
 
 
 class Grower:
@@ -135,8 +135,8 @@ class Grower:
 
 
 async def go_over_if_away(runtime: Runtime, upload: Upload, save: Save, offset: int) -> None:
-    """Have the upload go on in the fallback store when its own is known to be away; so much of it is safe."""
-    if runtime.stores.fallback_name in (None, upload.store) or not await is_away(runtime, upload.store):
+    """Have the upload, of which so much is safe, go on in the fallback when its store takes nothing now."""
+    if runtime.stores.fallback_name in (None, upload.store) or not await takes_nothing(runtime, upload.store):
         return
     fallback = await _fallback(runtime, upload)
     if fallback is not None:

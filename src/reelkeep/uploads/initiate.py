@@ -5,6 +5,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from reelkeep.blobs.keys import incoming_key
 from reelkeep.blobs.usage import reserve_usage
 from reelkeep.clock import new_id
@@ -71,9 +74,12 @@ async def begin_upload(
     source_url: str | None = None,
     fetch: dict[str, Any] | None = None,
     tus_metadata: str | None = None,
+    client_key: str | None = None,
 ) -> Upload:
     """Begin an upload of a new recording, within the organization's limits: the way in for every method.
 
+    `client_key` is the client's own name of it: asked for again by the same person, whose client never heard
+    the answer, it is the upload that was begun then, in whatever state it is now.
     Raises `UNSUPPORTED_TYPE`, `UPLOAD_TOO_LARGE`, `MEDIA_TOO_LONG`, `QUOTA_EXCEEDED`, `UPLOADS_OPEN_MAX`,
     `RATE_LIMITED`, `UPLOAD_METHOD` for parts where the store takes none, and `STORAGE_DISABLED`; then nothing
     is written.
@@ -91,20 +97,30 @@ async def begin_upload(
             ErrorCode.UPLOAD_METHOD,
             method=method,
         )
+    key = None if client_key is None else f"{actor_user_id}/{client_key}"
     async with runtime.database.work(organization_id) as session:
+        if key is not None and (begun := await _begun_before(session, organization_id, key)) is not None:
+            return begun
         limits = await load_limits(session, runtime.settings, organization_id, new.recording_type)
         check_declared(limits, new, method)
         recording = await create_recording(session, organization_id, actor_user_id, new)
         await session.flush()
         upload = _upload(runtime, recording, new, method, limits, store=store)
         upload.source_url, upload.fetch = source_url, fetch or {}
-        upload.tus_metadata = tus_metadata
+        upload.tus_metadata, upload.client_key = tus_metadata, key
         session.add(upload)
         await session.flush()
         if source_url is not None:
             await enqueue_for_recording(session, FETCH, organization_id, recording.id)
         reserve_usage(session, organization_id, upload.size_bytes_reserved, limits.ceiling(method))
     return upload
+
+
+async def _begun_before(session: AsyncSession, organization_id: UUID, key: str) -> Upload | None:
+    """The upload that was begun under this key; of two that ask at once, the second waits for the first."""
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+    query = select(Upload).where(Upload.organization_id == organization_id, Upload.client_key == key)
+    return await session.scalar(query)
 
 
 def given_for(runtime: Runtime, upload: Upload, sha256: str | None) -> Given:

@@ -19,7 +19,14 @@ from sqlalchemy import CursorResult, Float, cast, func, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from reelkeep.clock import new_id
-from reelkeep.errors import ObjectNotFound, ReelkeepError, StoreError, StoreRefused, StoreUnavailable
+from reelkeep.errors import (
+    ObjectNotFound,
+    ReelkeepError,
+    StoreError,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
+)
 from reelkeep.logs import get_logger
 from reelkeep.placement.choose import answers
 from reelkeep.runtime import Runtime
@@ -55,7 +62,7 @@ async def join(runtime: Runtime, upload: Upload) -> None:
         await work.carry()
     except BaseException as error:
         await asyncio.shield(work.give_back())
-        if isinstance(error, StoreRefused | ObjectNotFound):
+        if isinstance(error, StoreRefused | StoreFull | ObjectNotFound):
             raise _not_yet(upload, str(error)) from error
         raise
     await work.tidy()

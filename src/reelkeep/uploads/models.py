@@ -59,6 +59,13 @@ class Upload(TenantTable, Base):
         CheckConstraint("state in ('open','sealed','refused','expired')", name="state"),
         Index("ix_upload_recording", "organization_id", "recording_id"),
         Index("ix_upload_attempts", "sweep_after", postgresql_where=text("seal_attempts <> '[]'")),
+        Index(
+            "uq_upload_client_key",
+            "organization_id",
+            "client_key",
+            unique=True,
+            postgresql_where=text("client_key is not null"),
+        ),
         Index("ix_upload_due", "sweep_after", postgresql_where=text("state = 'open'")),
     )
 
@@ -97,6 +104,9 @@ class Upload(TenantTable, Base):
     expires_at: Mapped[datetime] = mapped_column(comment="when the ticket stops working")
     tus_metadata: Mapped[str | None] = mapped_column(
         comment="Upload-Metadata as the client sent it, while the upload is open"
+    )
+    client_key: Mapped[str | None] = mapped_column(
+        comment="who began it, and their client's own name of it: asked for again, it is this one"
     )
     sweep_after: Mapped[datetime] = mapped_column(comment="when the sweep looks at it next")
     sealed_at: Mapped[datetime | None]

@@ -63,12 +63,21 @@ async def open_growing(
     *,
     length: int | None,
     tus_metadata: str | None = None,
+    client_key: str | None = None,
 ) -> Upload:
     """Begin an upload in several goes, within the organization's limits and quota; see `begin_upload`."""
     if length == 0:
         raise Invalid("The file is empty; there is nothing to upload.", ErrorCode.UPLOAD_EMPTY)
     declared = replace(new, size_bytes=length)
-    return await begin_upload(runtime, organization_id, user_id, declared, method, tus_metadata=tus_metadata)
+    return await begin_upload(
+        runtime,
+        organization_id,
+        user_id,
+        declared,
+        method,
+        tus_metadata=tus_metadata,
+        client_key=client_key,
+    )
 
 
 async def look(runtime: Runtime, organization_id: UUID, upload_id: UUID) -> Progress:

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy import update as update_rows
 
-from reelkeep.errors import Conflict, ErrorCode, ReelkeepError
+from reelkeep.errors import Conflict, ErrorCode, ReelkeepError, StoreFull, StoreRefused
 from reelkeep.logs import get_logger, log_context
 from reelkeep.runtime import Runtime
 from reelkeep.uploads.ending import SEALABLE, refuse
@@ -64,7 +64,7 @@ async def settle(runtime: Runtime, organization_id: UUID, upload_id: UUID, now: 
     except ReelkeepError as error:
         log.info("upload not sealed by the sweep", error_code=error.code)
         code = error.code
-        if over and upload.state == UploadState.OPEN and error.retry_after_seconds is None:
+        if over and upload.state == UploadState.OPEN and not _may_pass(error):
             await refuse(runtime, upload, _expired(upload, error), UploadState.EXPIRED)
             return code
     except Exception as error:  # one that nobody can seal must not hold up all that are due after it
@@ -72,6 +72,11 @@ async def settle(runtime: Runtime, organization_id: UUID, upload_id: UUID, now: 
         code = ErrorCode.INTERNAL_ERROR
     await _look_again(runtime, upload, now)
     return code
+
+
+def _may_pass(error: ReelkeepError) -> bool:
+    """Whether it is no fault of the upload, whose bytes may all be here: a store that refuses or is full."""
+    return error.retry_after_seconds is not None or isinstance(error, StoreRefused | StoreFull)
 
 
 async def _is_quiet(runtime: Runtime, upload: Upload, now: datetime) -> bool:

@@ -1,6 +1,6 @@
 /** Every change the page asks for. */
 import { api, bodyOf } from './client';
-import type { Step } from './types';
+import type { Policies, Step } from './types';
 
 const at = (id: string) => ({ params: { path: { recording_id: id } } });
 
@@ -42,6 +42,8 @@ export const previewMove = ({ source, target }: { source: string; target: string
   bodyOf(
     api.GET('/api/v1/storage/moves/preview', { params: { query: { source, ...(target === null ? {} : { target }) } } }),
   );
+
+export const setPolicies = (body: Partial<Policies>) => bodyOf(api.PATCH('/api/v1/organization/policies', { body }));
 
 export const signIn = (email: string, password: string) =>
   bodyOf(api.POST('/api/v1/auth/sign-in', { body: { email, password } }));

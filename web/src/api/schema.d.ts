@@ -272,6 +272,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/organization/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show
+         * @description The organization's policies.
+         */
+        get: operations["show_api_v1_organization_policies_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change
+         * @description Set policies of the organization; those not named stay. Recorders are told by `/auth/me`.
+         */
+        patch: operations["change_api_v1_organization_policies_patch"];
+        trace?: never;
+    };
     "/api/v1/uploads/resumable/{address}": {
         parameters: {
             query?: never;
@@ -1558,6 +1582,12 @@ export interface components {
             role: string;
             /** Permissions */
             permissions: string[];
+            policies: components["schemas"]["PoliciesOut"];
+            /**
+             * Recorder Secret
+             * @description A part of the key with which a recorder encrypts what it keeps at a shared computer; the same at every sign-in of this person in this organization. For memory alone, never a disk.
+             */
+            recorder_secret: string;
             /**
              * Csrf Token
              * @description For a browser's sign-in: sent back as X-CSRF-Token with every change.
@@ -1785,6 +1815,25 @@ export interface components {
             copies: number;
             /** Bytes */
             bytes: number;
+        };
+        /**
+         * PoliciesIn
+         * @description Policies to be set; those not named stay.
+         */
+        PoliciesIn: {
+            /** Shared Computers */
+            shared_computers?: boolean | null;
+        };
+        /**
+         * PoliciesOut
+         * @description What an organization has decided for all its people.
+         */
+        PoliciesOut: {
+            /**
+             * Shared Computers
+             * @description Its people record at computers that others use too: browsers encrypt what they keep until it is safe on the server.
+             */
+            shared_computers: boolean;
         };
         /**
          * ReadyOut
@@ -3377,6 +3426,86 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UsageOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    show_api_v1_organization_policies_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoliciesOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    change_api_v1_organization_policies_patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PoliciesIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoliciesOut"];
                 };
             };
             /** @description Client Error */

@@ -3,6 +3,7 @@ import type { components } from './schema';
 
 type Schemas = components['schemas'];
 export type Me = Schemas['MeOut'];
+export type Policies = Schemas['PoliciesOut'];
 export type Info = Schemas['InfoOut'];
 export type Link = Schemas['LinkOut'];
 export type Recording = Schemas['RecordingOut'];

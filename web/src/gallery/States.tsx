@@ -9,6 +9,8 @@ import { RecordPage } from '@/record/RecordPage';
 import { RecorderView } from '@/record/RecorderView';
 import { UnsentCard } from '@/record/UnsentCard';
 import { RecordingView } from '@/recording/RecordingView';
+import { policiesQuery } from '@/settings/queries';
+import { SettingsView } from '@/settings/SettingsView';
 import { UploadRow } from '@/shell/UploadRow';
 import { BackupTile } from '@/storage/BackupTile';
 import { backupsQuery, copiesQuery, infoQuery, usageQuery } from '@/storage/queries';
@@ -79,6 +81,12 @@ function withStorage(usage?: StorageUsage, copies?: CopyStates, old = false): Qu
 function withBackups(backups: Backups): QueryClient {
   const client = memory();
   client.setQueryData(backupsQuery.queryKey, backups);
+  return client;
+}
+
+function withPolicies(on: boolean): QueryClient {
+  const client = memory();
+  client.setQueryData(policiesQuery.queryKey, { shared_computers: on });
   return client;
 }
 
@@ -174,6 +182,14 @@ export function States() {
       </State>
       <State name="Storage: old" make={() => withStorage(STORAGE[0]?.[1], STORAGE[0]?.[2], true)}>
         <StorageView />
+      </State>
+      {[false, true].map((on) => (
+        <State key={String(on)} name={`Settings: shared computers ${on ? 'on' : 'off'}`} make={() => withPolicies(on)}>
+          <SettingsView />
+        </State>
+      ))}
+      <State name="Settings: failed" make={() => withFailure(policiesQuery.queryKey)}>
+        <SettingsView />
       </State>
       <State name="Uploads" make={() => memory()}>
         <ul>

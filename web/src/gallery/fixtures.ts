@@ -8,7 +8,9 @@ export const me: Me = {
   user: { id: 'u1', email: 'ada@example.org', name: 'Ada Lee' },
   organization: { id: 'o1', name: 'Hill Street Vets' },
   role: 'admin',
-  permissions: ['recordings.read', 'recordings.write', 'recordings.delete', 'members.manage', 'storage.read'],
+  permissions: ['recordings.read', 'recordings.write', 'recordings.delete', 'members.manage', 'policies.manage', 'storage.read'],
+  policies: { shared_computers: false },
+  recorder_secret: 'c2VjcmV0',
   csrf_token: 'x',
 };
 

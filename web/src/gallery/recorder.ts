@@ -46,6 +46,7 @@ export function held(phase: UnsentPhase, change: Partial<UnsentRecording> = {}):
     mine: true,
     foundAfterClose: false,
     keptIn: 'disk',
+    encrypted: false,
     phase,
     problem: null,
     retryAt: null,
@@ -57,6 +58,7 @@ export function held(phase: UnsentPhase, change: Partial<UnsentRecording> = {}):
 const problem = (code: string, message: string, status: number | null) => ({ problem: { code, message, status } });
 const unreachable = problem('UNREACHABLE', 'The server cannot be reached. Kept here; it is tried again by itself.', null);
 const quota = problem('QUOTA_EXCEEDED', 'The organization has used its 50 GB. Remove recordings, or ask for more.', 403);
+const lost = problem('LOCAL_KEY_LOST', 'It was kept encrypted, and its key is not in this browser any more: it cannot be read. What had been sent by then is on the server.', null);
 const gap = { at: 700, seconds: 133, from: NINE + 700_000, to: NINE + 833_000 };
 
 export const HELD: readonly UnsentRecording[] = [
@@ -67,6 +69,8 @@ export const HELD: readonly UnsentRecording[] = [
   held('needs-sign-in'),
   held('needs-sign-in', { id: 'theirs', mine: false, foundAfterClose: true }),
   held('refused', { ...quota, gaps: [gap] }),
+  held('on-device', { id: 'private', title: 'Rex, check-up', encrypted: true }),
+  held('refused', { id: 'lost', encrypted: true, ...lost }),
   held('safe', { title: 'Rex, check-up' }),
 ];
 
@@ -98,6 +102,7 @@ function snapshot(state: RecorderState, change: Partial<RecorderSnapshot> = {}, 
     microphone: open ? WEBCAM.label : 'Default microphone',
     hearing: open ? 'good' : 'unknown',
     keptIn: begun ? 'disk' : null,
+    encrypted: false,
     screen: begun ? 'kept-on' : 'off',
     canRecord: true,
     unsent: null,
@@ -115,6 +120,7 @@ export const RECORDER: readonly (readonly [string, RecorderSnapshot])[] = [
   ['asking', snapshot('asking')],
   ['ready', snapshot('ready')],
   ['recording', snapshot('recording')],
+  ['recording, encrypted', during({}, { encrypted: true })],
   ['recording, high quality, too loud', during({}, { quality: 'high', hearing: 'too-loud', screen: 'refused' })],
   ['paused', snapshot('paused')],
   ['paused for long', snapshot('paused', { pausedAt: Date.now() - 700_000 })],

@@ -1,4 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import { LogOut } from 'lucide-react';
 import { useId, type ReactNode } from 'react';
 
@@ -8,14 +9,17 @@ import { t } from '@/messages';
 import { forgetPositions } from '@/player/positions';
 import { player } from '@/player/use';
 import { setPreferences, usePreferences } from '@/preferences';
+import { leaveDevice } from '@/record/leave';
 import { Button, PageTitle, useColorScheme } from '@/ui';
 import { SegmentedControl, Switch, toast } from '@/ui/shell';
 
 import styles from './Me.module.css';
+import { usePermission } from './usePermission';
 
 export function MePage() {
   const { data: me } = useQuery(meQuery);
   const { data: info } = useQuery(infoQuery);
+  const decides = usePermission('policies.manage');
   const { colorScheme, setColorScheme } = useColorScheme();
   const { shortcuts, face } = usePreferences();
   return (
@@ -32,7 +36,15 @@ export function MePage() {
           </div>
           <div>
             <dt>{t.mePage.organization}</dt>
-            <dd>{me.organization.name}</dd>
+            <dd>
+              {me.organization.name}
+              {decides && (
+                <>
+                  {' · '}
+                  <Link to="/admin/settings">{t.settings.title}</Link>
+                </>
+              )}
+            </dd>
           </div>
           <div>
             <dt>{t.mePage.role}</dt>
@@ -94,9 +106,10 @@ function SignOut() {
   const client = useQueryClient();
   const leave = useMutation({
     mutationFn: signOut,
-    onSuccess: () => {
+    onSuccess: async () => {
       player.close();
       forgetPositions();
+      await leaveDevice();
       client.clear();
       location.assign('/login');
     },

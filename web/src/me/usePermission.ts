@@ -7,6 +7,7 @@ type Permission =
   | 'recordings.write'
   | 'recordings.delete'
   | 'members.manage'
+  | 'policies.manage'
   | 'storage.read';
 
 export function usePermission(permission: Permission): boolean {

@@ -2,6 +2,7 @@ import type { RecordingStatus, Step } from '@/api/types';
 
 import { record } from './record';
 import { session } from './session';
+import { settings } from './settings';
 import { storage } from './storage';
 
 const plural = new Intl.PluralRules('en');
@@ -46,6 +47,7 @@ const notes: Readonly<Record<string, string>> = {
 export const en = {
   record,
   session,
+  settings,
   storage,
   app: 'Reelkeep',
   skipToContent: 'Skip to the page',

@@ -14,6 +14,7 @@ export const record = {
   asking: 'Allow the microphone…',
   explain: 'The browser asks whether this page may use the microphone.',
   promise: 'Kept on this device as you speak, and sent while you record. Nothing is removed here before it is safe on the server. On a phone keep this page open: a call or the lock button may stop the microphone, and what was said until then is kept.',
+  promiseShared: 'This computer is shared: what is kept on it is encrypted, and only you can open it, signed in.',
   titleLabel: 'Title',
   titlePlaceholder: 'For example: Rex, check-up',
   microphone: 'Microphone',
@@ -45,6 +46,7 @@ export const record = {
   marks: 'Marks',
   removeMark: (name: string) => `Remove ${name}`,
   onDevice: 'On this device',
+  onDeviceEncrypted: 'On this device, encrypted',
   notOnDisk: 'Only in this page',
   notSentYet: 'Not sent yet',
   notSent: (why: string) => `Not sent, and kept here: ${why}`,
@@ -130,6 +132,7 @@ export const record = {
   recovered: 'Found on this device',
   allOnDevice: (n: number) => `All ${n} on this device`,
   foundAfterClose: 'found after the page closed',
+  encrypted: 'encrypted',
   belongsTo: (name: string | null) =>
     name === null ? 'Belongs to somebody else: sign in as them to send it' : `Belongs to ${name}: sign in as them to send it`,
   phases: {

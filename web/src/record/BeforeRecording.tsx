@@ -1,7 +1,9 @@
 import type { Recorder, RecorderSnapshot } from '@reelkeep/client';
+import { useQuery } from '@tanstack/react-query';
 import { Ear } from 'lucide-react';
 import { useState } from 'react';
 
+import { meQuery } from '@/api/queries';
 import { t } from '@/messages';
 import { Button, TextInput } from '@/ui';
 import { Switch } from '@/ui/shell';
@@ -19,6 +21,7 @@ interface Props {
 export function BeforeRecording({ recorder, snapshot }: Props) {
   const { state, sides } = snapshot;
   const [title, setTitle] = useState('');
+  const shared = useQuery(meQuery).data?.policies.shared_computers;
   const start = () => {
     recorder.describe(title.trim() ? { title: title.trim() } : {});
     void recorder.start();
@@ -31,6 +34,8 @@ export function BeforeRecording({ recorder, snapshot }: Props) {
         label={t.record.titleLabel}
         placeholder={t.record.titlePlaceholder}
         size="md"
+        // What a browser remembers of fields is everybody's at a shared computer.
+        autoComplete="off"
         value={title}
         maxLength={200}
         onChange={(event) => setTitle(event.currentTarget.value)}
@@ -47,7 +52,9 @@ export function BeforeRecording({ recorder, snapshot }: Props) {
           onChange={(event) => void recorder.setCleanUp(event.currentTarget.checked)}
         />
       </div>
-      <p className={styles['promise']}>{t.record.promise}</p>
+      <p className={styles['promise']}>
+        {t.record.promise} {shared && t.record.promiseShared}
+      </p>
     </>
   );
 }

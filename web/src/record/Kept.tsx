@@ -18,7 +18,7 @@ export function Kept({ snapshot }: { snapshot: RecorderSnapshot }) {
     <ul className={styles['kept']}>
       <li data-kind={onDisk ? 'ok' : 'warn'}>
         {onDisk ? <Smartphone size={20} strokeWidth={1.75} aria-hidden /> : <TriangleAlert size={20} strokeWidth={1.75} aria-hidden />}
-        {onDisk ? t.record.onDevice : t.record.notOnDisk}
+        {onDisk ? (snapshot.encrypted ? t.record.onDeviceEncrypted : t.record.onDevice) : t.record.notOnDisk}
         {onDisk && <Check size={16} strokeWidth={2} aria-hidden />}
       </li>
       <li>

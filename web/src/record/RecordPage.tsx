@@ -1,6 +1,8 @@
+import { useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useEffect } from 'react';
 
+import { keys } from '@/api/queries';
 import { t } from '@/messages';
 import { PageTitle } from '@/ui';
 
@@ -24,16 +26,19 @@ export function RecordPage() {
 function DeviceRecorder() {
   const snapshot = useRecorder();
   const recorder = deviceRecorder();
+  const client = useQueryClient();
   useEffect(() => {
     const look = () => void recorder.recheck();
     window.addEventListener('focus', look);
     look();
+    // Whether this computer is shared may have been decided a moment ago.
+    void client.invalidateQueries({ queryKey: keys.me });
     void fetchPages();
     return () => {
       window.removeEventListener('focus', look);
       recorder.release();
     };
-  }, [recorder]);
+  }, [recorder, client]);
   return <RecorderView recorder={recorder} snapshot={snapshot} />;
 }
 

@@ -70,6 +70,7 @@ function Head({ recording }: { recording: UnsentRecording }) {
     lengthOf(recording),
     fileSize(recording.bytes),
     recording.foundAfterClose ? t.record.foundAfterClose : null,
+    recording.encrypted ? t.record.encrypted : null,
   ];
   return (
     <div>
@@ -101,11 +102,12 @@ function Actions({ recording, discards, dismissed }: Can) {
   const { id, phase, kind, mine } = recording;
   if (phase === 'safe') return <Safe recording={recording} dismissed={dismissed} />;
   if (!mine) return null;
-  const waits = phase !== 'sending' && phase !== 'needs-file';
+  const readable = recording.problem?.code !== 'LOCAL_KEY_LOST';
+  const waits = readable && phase !== 'sending' && phase !== 'needs-file';
   return (
     <div className={styles['actions']}>
       {waits && <Button onClick={() => void deviceClient().sendUnsent(id)}>{t.record.send}</Button>}
-      {kind === 'recording' && (
+      {kind === 'recording' && readable && (
         <>
           <Listen id={id} />
           <Button onClick={() => void deviceClient().saveAs(id)}>{t.record.saveFile}</Button>

@@ -5,6 +5,7 @@ import { useSyncExternalStore } from 'react';
 import { csrfHeader } from '@/api/client';
 import type { Me } from '@/api/types';
 
+import { onLeaving } from './leave';
 import { setRecording } from './running';
 import { Trail } from './trail';
 
@@ -15,12 +16,19 @@ export const ownerOf = (me: Me): Owner => ({
   userId: me.user.id,
   organizationId: me.organization.id,
   userName: me.user.name ?? me.user.email,
+  sharedComputer: me.policies.shared_computers,
+  secret: me.recorder_secret,
 });
 
 /** The first call reads the device's journal and goes on sending. */
 export function deviceClient(): ReelkeepClient {
-  client ??= createClient({ authorize: csrfHeader, owner: null });
+  client ??= forgetful(createClient({ authorize: csrfHeader, owner: null }));
   return client;
+}
+
+function forgetful(one: ReelkeepClient): ReelkeepClient {
+  onLeaving(() => one.setOwner(null));
+  return one;
 }
 
 export function deviceRecorder(): Recorder {

@@ -19,7 +19,7 @@ import { nameOf } from './phase';
 export function useDevice(): void {
   const client = useQueryClient();
   const { data: me } = useQuery(meQuery);
-  useEffect(() => deviceClient().setOwner(me ? ownerOf(me) : null), [me]);
+  useEffect(() => void deviceClient().setOwner(me ? ownerOf(me) : null), [me]);
   useEffect(
     () =>
       deviceClient().on('safe', (one) => {

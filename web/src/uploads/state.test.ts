@@ -22,6 +22,7 @@ const held = (phase: UnsentPhase, change: Partial<UnsentRecording> = {}): Unsent
   mine: true,
   foundAfterClose: false,
   keptIn: 'memory',
+  encrypted: false,
   phase,
   problem: null,
   retryAt: null,

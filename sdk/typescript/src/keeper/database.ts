@@ -71,6 +71,10 @@ class DatabaseFile implements PartFile {
     public size: number,
   ) {}
 
+  get durable(): number {
+    return this.size;
+  }
+
   async append(bytes: Uint8Array): Promise<void> {
     await change(this.database, CHUNKS, (store) => store.add(bytes.slice(), [this.name, this.size]));
     this.size += bytes.length;
@@ -95,6 +99,15 @@ class DatabaseFile implements PartFile {
       looks(this.database, CHUNKS).getAll(rangeOf(this.name)) as IDBRequest<Uint8Array<ArrayBuffer>[]>,
     );
     return new Blob(chunks, { type: mimeType });
+  }
+
+  async cut(size: number): Promise<void> {
+    const last = size === 0 ? null : await chunkAt(this.database, this.name, size - 1);
+    await change(this.database, CHUNKS, (store) => {
+      store.delete(IDBKeyRange.bound([this.name, size], [this.name, Number.MAX_SAFE_INTEGER]));
+      if (last !== null) store.put(last.bytes.slice(0, size - last.offset), [this.name, last.offset]);
+    });
+    this.size = size;
   }
 
   close(): Promise<void> {

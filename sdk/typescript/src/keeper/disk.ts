@@ -5,10 +5,14 @@ import type { KeptIn } from '../types';
 export interface PartFile {
   readonly keptIn: KeptIn;
   readonly size: number;
+  /** So many of them outlive this page. */
+  readonly durable: number;
   /** The bytes are durable when this is done (in memory: as durable as that is). */
   append(bytes: Uint8Array): Promise<void>;
   read(offset: number, length: number): Promise<Uint8Array>;
   blob(mimeType: string): Promise<Blob>;
+  /** Drops all bytes after the first `size`: a write that a crash left half done. */
+  cut(size: number): Promise<void>;
   /** Nothing will be added; it can still be read. */
   close(): Promise<void>;
 }
@@ -39,7 +43,8 @@ export class MemoryDisk implements Disk {
 
 export class MemoryFile implements PartFile {
   readonly keptIn = 'memory';
-  private readonly chunks: Uint8Array<ArrayBuffer>[] = [];
+  readonly durable = 0;
+  private chunks: Uint8Array<ArrayBuffer>[] = [];
   size = 0;
 
   append(bytes: Uint8Array): Promise<void> {
@@ -55,6 +60,11 @@ export class MemoryFile implements PartFile {
 
   blob(mimeType: string): Promise<Blob> {
     return Promise.resolve(new Blob(this.chunks, { type: mimeType }));
+  }
+
+  async cut(size: number): Promise<void> {
+    this.chunks = [(await this.read(0, size)) as Uint8Array<ArrayBuffer>];
+    this.size = size;
   }
 
   close(): Promise<void> {
@@ -75,6 +85,10 @@ export class SpillingFile implements PartFile {
 
   get size(): number {
     return this.head.size + (this.tail?.size ?? 0);
+  }
+
+  get durable(): number {
+    return this.head.durable;
   }
 
   async append(bytes: Uint8Array): Promise<void> {
@@ -100,6 +114,10 @@ export class SpillingFile implements PartFile {
     const parts = [await this.head.blob(mimeType)];
     if (this.tail !== null) parts.push(await this.tail.blob(mimeType));
     return new Blob(parts, { type: mimeType });
+  }
+
+  cut(size: number): Promise<void> {
+    return this.head.cut(size);
   }
 
   close(): Promise<void> {

@@ -2,7 +2,7 @@
 import type { JournalEntry, Owner, RecordingDetails } from '../types';
 import { type Held, isMine } from './held';
 import { fingerprintOf, newId } from './ids';
-import { isSafe, newPart } from './journal';
+import { isSafe, newPart, whoIs } from './journal';
 import { entryLock, tryLock } from './locks';
 import type { Shelf } from './shelf';
 
@@ -49,14 +49,17 @@ async function begin(
 ): Promise<Held> {
   const id = newId();
   const startedAt = Date.now();
+  const shared = owner?.sharedComputer === true;
+  const keyId = shared ? await shelf.storage.keys.make(id, owner) : null;
   const part = { ...newPart(1, file.type, startedAt), bytes: file.size, closed: true };
   const entry: JournalEntry = {
-    id, kind: 'file', version: 1, startedAt, stoppedAt: startedAt, mimeType: file.type, owner, keptIn: 'memory',
+    id, kind: 'file', version: 1, startedAt, stoppedAt: startedAt, mimeType: file.type, owner: owner && whoIs(owner), keptIn: 'memory', keyId,
     details: { filename: file.name, ...details },
     parts: [part], marks: [], gaps: [], seams: [], problem: null, fingerprint, told: null,
   };
   const release = (await tryLock(entryLock(id))) ?? (() => undefined);
-  const held = shelf.hold(entry, release);
+  // Its name is private too: where it cannot be encrypted, it is not remembered.
+  const held = shelf.hold(entry, release, keyId !== null || !shared);
   held.picked = file;
   await held.change({});
   return held;

@@ -5,7 +5,8 @@ import { Bell } from './bell';
 import type { PartFile } from './disk';
 import { fileOf, isSafe, type Journal, withPart } from './journal';
 import type { Release } from './locks';
-import type { Storage } from './storage';
+import { KEY_LOST, openPart, type Storage } from './storage';
+import { isEncrypted } from './words';
 
 export class Held {
   readonly files = new Map<number, PartFile>();
@@ -30,6 +31,8 @@ export class Held {
     private readonly storage: Storage,
     readonly release: Release,
     private readonly onChange: () => void,
+    /** False: nothing of it may be written, as it should be encrypted and cannot be. */
+    private readonly journaled = true,
   ) {}
 
   get id(): string {
@@ -76,9 +79,7 @@ export class Held {
   }
 
   async open(number: number): Promise<PartFile> {
-    const disk = this.storage.disks[this.entry.keptIn];
-    if (disk === null) throw new Error('The place where this recording is kept cannot be opened.');
-    const file = await disk.open(fileOf(this.id, number));
+    const file = await openPart(this.storage, this.entry, number);
     this.files.set(number, file);
     return file;
   }
@@ -133,7 +134,7 @@ export class Held {
     const saved = this.saving
       // A save that failed has been told to whoever made it.
       .catch(() => undefined)
-      .then(() => (this.stop.signal.aborted ? undefined : this.journal.put(this.entry)));
+      .then(() => (this.stop.signal.aborted || !this.journaled ? undefined : this.journal.put(this.entry)));
     this.saving = saved;
     return saved;
   }
@@ -143,10 +144,14 @@ export class Held {
 export function viewOf(entry: JournalEntry, owner: Owner | null, elsewhere = false): UnsentRecording {
   const bytes = sum(entry.parts, (part) => part.bytes);
   const sentBytes = sum(entry.parts, (part) => (part.safe ? part.bytes : Math.min(part.ackedBytes, part.bytes)));
+  const mine = isMine(entry, owner);
+  // What is encrypted is its owner's alone, also while it is open here since it is being sent.
+  const open = mine || !isEncrypted(entry);
+  const problem = entry.locked === 'lost' ? KEY_LOST : entry.problem;
   return {
     id: entry.id,
     kind: entry.kind,
-    title: entry.details.title ?? null,
+    title: open ? (entry.details.title ?? null) : null,
     startedAt: entry.startedAt,
     seconds: entry.kind === 'file' ? null : sum(entry.parts, (part) => part.seconds),
     bytes,
@@ -154,24 +159,27 @@ export function viewOf(entry: JournalEntry, owner: Owner | null, elsewhere = fal
     progress: bytes === 0 ? 0 : Math.min(1, sentBytes / bytes),
     speed: null,
     mimeType: entry.mimeType,
-    filename: entry.details.filename ?? filenameOf(entry.startedAt, entry.mimeType, null),
+    filename: (open ? entry.details.filename : undefined) ?? filenameOf(entry.startedAt, entry.mimeType, null),
     parts: entry.parts.length,
-    marks: entry.marks,
+    marks: open ? entry.marks : [],
     gaps: entry.gaps,
     owner: entry.owner,
-    mine: isMine(entry, owner),
+    mine,
     foundAfterClose: false,
     keptIn: entry.keptIn,
+    encrypted: isEncrypted(entry),
     phase: phaseInJournal(entry, elsewhere),
-    problem: entry.problem,
+    problem,
     retryAt: null,
-    recordingIds: entry.parts.flatMap(({ recordingId }) => (recordingId === null ? [] : [recordingId])),
+    recordingIds: !open ? [] : entry.parts.flatMap(({ recordingId }) => (recordingId === null ? [] : [recordingId])),
   };
 }
 
 /** What another tab has in hand, as far as the journal tells. */
 function phaseInJournal(entry: JournalEntry, elsewhere: boolean): UnsentPhase {
   if (isSafe(entry)) return 'safe';
+  if (entry.locked === 'lost') return 'refused';
+  if (entry.locked === 'other' && !elsewhere) return 'needs-sign-in';
   if (!elsewhere) return entry.kind === 'file' ? 'needs-file' : 'on-device';
   if (entry.stoppedAt === null) return 'recording';
   return entry.problem === null ? 'sending' : problemPhase(entry.problem);
@@ -181,7 +189,7 @@ const problemPhase = (problem: Problem): UnsentPhase =>
   problem.status !== null && problem.status >= 400 && problem.status < 500 ? 'refused' : 'waiting';
 
 /** What began while nobody was signed in belongs to whoever signs in at this device. */
-export function isMine(entry: JournalEntry, owner: Owner | null): boolean {
+export function isMine(entry: Pick<JournalEntry, 'owner'>, owner: Owner | null): boolean {
   if (owner === null) return false;
   if (entry.owner === null) return true;
   return entry.owner.userId === owner.userId && entry.owner.organizationId === owner.organizationId;

@@ -1,5 +1,5 @@
 /** What this device remembers of each recording, beside its bytes. */
-import type { JournalEntry, JournalPart } from '../types';
+import type { JournalEntry, JournalPart, Owner } from '../types';
 import { change, JOURNAL, resultOf } from './database';
 
 export interface Journal {
@@ -52,19 +52,29 @@ export class MemoryJournal implements Journal {
   }
 }
 
+/** The owner as the journal has them: their secret is never written. */
+export const whoIs = ({ userId, organizationId, userName }: Owner): Owner => ({
+  userId,
+  organizationId,
+  ...(userName === undefined ? {} : { userName }),
+});
+
 /** The name of a part's bytes in its `Disk`. */
 export const fileOf = (id: string, part: number) => `${id}.${part}`;
 
 export const isSafe = (entry: JournalEntry) => entry.parts.length > 0 && entry.parts.every((part) => part.safe);
 
-export function newPart(number: number, mimeType: string, startedAt: number): JournalPart {
+export function newPart(number: number, mimeType: string, startedAt: number, encrypted = false): JournalPart {
   return {
     number,
     mimeType,
     startedAt,
     seconds: 0,
     bytes: 0,
+    durable: 0,
+    encrypted,
     closed: false,
+    uploadKey: null,
     uploadUrl: null,
     recordingId: null,
     ackedBytes: 0,

@@ -77,6 +77,10 @@ class FullDisk implements PartFile {
   get size() {
     return this.file.size;
   }
+  get durable() {
+    return this.file.size;
+  }
+  cut = (size: number) => this.file.cut(size);
   append(bytes: Uint8Array) {
     if (this.size + bytes.length > this.room) return Promise.reject(new DOMException('full', 'QuotaExceededError'));
     return this.file.append(bytes);

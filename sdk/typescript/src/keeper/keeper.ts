@@ -2,18 +2,19 @@
 import type { Hello, News, Rescue, TabNews } from '../messages';
 import { carry, type World } from '../sending/carry';
 import { Gate } from '../sending/gate';
-import { tell } from '../sending/tell';
+import { isTold, tell } from '../sending/tell';
 import { end } from '../sending/tus';
 import type { Owner, RecordingDetails, RequestHeaders, UnsentRecording } from '../types';
 import { adoptFile } from './files';
-import type { Held } from './held';
-import { fileOf, isSafe } from './journal';
+import { type Held, isMine } from './held';
+import { isSafe } from './journal';
 import { entryLock, SENDER, tryLock, waitForLock } from './locks';
 import { rescue } from './rescue';
 import { Shelf } from './shelf';
-import { openStorage } from './storage';
+import { openPart, openStorage } from './storage';
 import { Studio } from './studio';
 import { Tabs } from './tabs';
+import { isEncrypted } from './words';
 
 const PUBLISH_MS = 200;
 const REQUESTS_AT_ONCE = 3;
@@ -54,15 +55,28 @@ export class Keeper {
 
   async hello({ base, owner, sendUnsent }: Hello): Promise<void> {
     Object.assign(this, { base, owner, sendsByItself: sendUnsent });
+    this.shelf.storage.keys.admit(owner);
     void this.lead();
     void this.tabs.watch(this.studio.busy);
     await this.publish();
   }
 
-  setOwner(owner: Owner | null): void {
+  async setOwner(owner: Owner | null): Promise<void> {
     this.owner = owner;
+    this.shelf.storage.keys.admit(owner);
     this.wake();
     this.changed();
+    if (this.leads) void this.shelf.adoptAll();
+    await this.forgetOthers();
+  }
+
+  /** What is encrypted, safe and told of is no business of the next one's at this computer. */
+  private async forgetOthers(): Promise<void> {
+    for (const held of [...this.shelf.helds.values()]) {
+      const { entry } = held;
+      const over = isEncrypted(entry) && isSafe(entry) && isTold(entry);
+      if (over && !isMine(entry, this.owner)) await this.shelf.drop(held);
+    }
   }
 
   /** Another recording began: the other tabs' pages say so. */
@@ -112,12 +126,14 @@ export class Keeper {
   async open(id: string): Promise<readonly Blob[]> {
     const held = this.shelf.helds.get(id);
     const entry = held?.entry ?? (await this.shelf.storage.journal.get(id));
+    if (entry !== null && isEncrypted(entry) && !isMine(entry, this.owner)) {
+      throw new Error('It belongs to somebody else, and is encrypted: sign in as them.');
+    }
     if (entry === null || entry.kind === 'file') return held?.picked ? [held.picked] : [];
-    const disk = this.shelf.storage.disks[entry.keptIn];
     const kept = entry.parts.filter(({ safe }) => !safe);
     const blobs = kept.map(async ({ number, mimeType }) => {
-      const file = held?.files.get(number) ?? (await disk?.open(fileOf(id, number)));
-      return file?.blob(mimeType) ?? new Blob([]);
+      const file = held?.files.get(number) ?? (await openPart(this.shelf.storage, entry, number));
+      return file.blob(mimeType);
     });
     return Promise.all(blobs);
   }
@@ -125,7 +141,7 @@ export class Keeper {
   async discard(id: string): Promise<void> {
     const held = await this.inHand(id, 'discard');
     if (held === null) return;
-    if (held.live) throw new Error('Stop the recording before throwing it away.');
+    if (held.live && held.entry.locked === undefined) throw new Error('Stop the recording before throwing it away.');
     const begun = held.entry.parts.flatMap(({ safe, uploadUrl }) => (safe || uploadUrl === null ? [] : [uploadUrl]));
     await this.shelf.drop(held);
     this.news({ news: 'discarded', id });

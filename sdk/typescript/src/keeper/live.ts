@@ -7,6 +7,7 @@ import { GapFinder } from './gaps';
 import type { Held } from './held';
 import { newPart } from './journal';
 import { type Alarm, Watchdog } from './watchdog';
+import { isEncrypted } from './words';
 
 const LOOK_MS = 1000;
 
@@ -68,7 +69,7 @@ export class LiveRecording {
     const gap = data.length === 0 ? null : this.gaps.look(this.before + seconds, now);
     if (gap !== null) await this.remember(gap);
     // A hint for a later page; the bytes themselves are on disk already.
-    await held.changePart(part, { bytes: file.size, seconds }).catch(() => undefined);
+    await held.changePart(part, { bytes: file.size, durable: file.durable, seconds }).catch(() => undefined);
     this.course.push({ bytes: this.bytes, seconds: this.before + seconds });
     held.more.ring();
     return this.written(gap);
@@ -85,7 +86,8 @@ export class LiveRecording {
     this.activeSince = this.activeSince === null ? null : Date.now();
     this.watchdog.calm(Date.now());
     const { entry } = this.held;
-    await this.held.change({ parts: [...entry.parts, newPart(number, mimeType, Date.now())], seams: [...entry.seams, seam] });
+    const part = newPart(number, mimeType, Date.now(), isEncrypted(entry));
+    await this.held.change({ parts: [...entry.parts, part], seams: [...entry.seams, seam] });
     await this.open();
     return seam;
   }

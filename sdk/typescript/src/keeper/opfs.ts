@@ -68,6 +68,10 @@ class OpfsFile implements PartFile {
     public size: number,
   ) {}
 
+  get durable(): number {
+    return this.size;
+  }
+
   async append(bytes: Uint8Array): Promise<void> {
     const sync = await this.opened();
     const end = this.size + bytes.length;
@@ -98,6 +102,13 @@ class OpfsFile implements PartFile {
     if (this.sync !== null) return new Blob([(await this.read(0, this.size)).slice()], { type: mimeType });
     const file = await this.handle.getFile();
     return file.slice(0, this.size, mimeType);
+  }
+
+  async cut(size: number): Promise<void> {
+    const sync = await this.opened();
+    sync.truncate(size);
+    sync.flush();
+    this.size = size;
   }
 
   close(): Promise<void> {

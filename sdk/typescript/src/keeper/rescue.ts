@@ -6,6 +6,8 @@ import type { Held } from './held';
 import { newPart } from './journal';
 import { entryLock, type Release, tryLock } from './locks';
 import type { Shelf } from './shelf';
+import { KEY_LOST } from './storage';
+import { isEncrypted } from './words';
 
 /** The locks of a worker that was ended go a moment later, and others look at them for a moment. */
 const TRIES_MAX = 20;
@@ -13,7 +15,9 @@ const TRY_MS = 150;
 const READ_BYTES = 1 << 20;
 
 /** Null where nothing of it is left on this device: it was in the memory of the worker that died. */
-export async function rescue(shelf: Shelf, { id, chunks }: Rescue): Promise<Held | null> {
+export async function rescue(shelf: Shelf, { id, owner, chunks }: Rescue): Promise<Held | null> {
+  // The page itself has recorded it, whoever is signed in by now.
+  if (owner !== null) shelf.storage.keys.trust(id, owner);
   const held = shelf.helds.get(id) ?? (await takeBack(shelf, id));
   if (held === null) return null;
   for (const number of new Set(chunks.map(({ part }) => part))) {
@@ -28,6 +32,10 @@ async function takeBack(shelf: Shelf, id: string): Promise<Held | null> {
   if (entry === null) {
     release();
     return null;
+  }
+  if (entry.locked !== undefined) {
+    release();
+    throw new Error(KEY_LOST.message);
   }
   const held = shelf.hold(entry, release);
   await held.adopt();
@@ -47,7 +55,10 @@ async function patiently(id: string): Promise<Release> {
 async function complete(held: Held, number: number, chunks: readonly Unanswered[]): Promise<void> {
   if (held.has(number) && held.part(number).safe) return;
   const mimeType = chunks[0]?.mimeType ?? held.entry.mimeType;
-  if (!held.has(number)) await held.change({ parts: [...held.entry.parts, newPart(number, mimeType, Date.now())] });
+  if (!held.has(number)) {
+    const part = newPart(number, mimeType, Date.now(), isEncrypted(held.entry));
+    await held.change({ parts: [...held.entry.parts, part] });
+  }
   const file = new SpillingFile(held.files.get(number) ?? (await held.open(number)));
   held.files.set(number, file);
   for (const { at, bytes } of chunks) {
@@ -55,7 +66,12 @@ async function complete(held: Held, number: number, chunks: readonly Unanswered[
     if (at <= file.size && missing.length > 0) await file.append(missing);
   }
   await file.close();
-  await held.changePart(number, { bytes: file.size, seconds: await secondsOf(held, number, mimeType), closed: true });
+  await held.changePart(number, {
+    bytes: file.size,
+    durable: file.durable,
+    seconds: await secondsOf(held, number, mimeType),
+    closed: true,
+  });
 }
 
 async function secondsOf(held: Held, number: number, mimeType: string): Promise<number> {

@@ -15,8 +15,8 @@ export class Shelf {
     private readonly onAdopted: (held: Held) => void,
   ) {}
 
-  hold(entry: JournalEntry, release: Release): Held {
-    const held = new Held(entry, this.storage.journal, this.storage, release, this.onChange);
+  hold(entry: JournalEntry, release: Release, journaled = true): Held {
+    const held = new Held(entry, this.storage.journal, this.storage, release, this.onChange, journaled);
     this.helds.set(entry.id, held);
     return held;
   }
@@ -32,6 +32,7 @@ export class Shelf {
     this.helds.delete(held.id);
     held.halt();
     held.release();
+    this.storage.keys.forget(held.id);
   }
 
   /** Takes in hand whatever no tab has, now or as soon as its tab is gone. */
@@ -48,6 +49,8 @@ export class Shelf {
     const entry = await this.storage.journal.get(id);
     // Where its bytes cannot be reached now, another visit may reach them: nothing is touched.
     if (entry === null || this.helds.has(id) || this.storage.disks[entry.keptIn] === null) return release();
+    // Encrypted, and not for whoever is signed in: it lies here as it is until its owner comes.
+    if (entry.locked !== undefined) return release();
     const held = this.hold(entry, release);
     try {
       await held.adopt();

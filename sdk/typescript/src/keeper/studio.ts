@@ -2,14 +2,18 @@
 import type { BeginRecording, Begun, Chunk, News, Written } from '../messages';
 import { minutesIn } from '../recorder/quality';
 import type { JournalEntry, KeptIn, Mark, Seam } from '../types';
-import type { Held } from './held';
-import { newPart } from './journal';
+import { type Held, isMine } from './held';
+import { newPart, whoIs } from './journal';
 import { LiveRecording } from './live';
 import { entryLock, RECORDING, type Release, tryLock } from './locks';
 import type { Shelf } from './shelf';
 import { roomBytes } from './storage';
+import { isEncrypted } from './words';
 
 const ROOM_LOOK_MS = 30_000;
+
+/** Whose it is, and under which key it is kept. */
+type Key = Pick<JournalEntry, 'keyId' | 'owner'>;
 
 export class Studio {
   private lives = new Map<string, LiveRecording>();
@@ -89,18 +93,34 @@ export class Studio {
   }
 
   private async open(begin: BeginRecording): Promise<Begun> {
-    const held = this.shelf.helds.get(begin.id) ?? (await this.hold(begin));
+    const known = this.shelf.helds.get(begin.id);
+    const key = await this.keyFor(begin, known?.entry);
+    const held = known ?? (await this.hold(begin, key));
     const number = Math.max(begin.partsBefore, ...held.entry.parts.map((part) => part.number)) + 1;
-    const part = newPart(number, begin.mimeType, Date.now());
+    const part = newPart(number, begin.mimeType, Date.now(), key.keyId !== null);
     const seams = number === 1 ? [] : [{ at: begin.secondsBefore, part: number, reason: begin.reason, when: Date.now() }];
     const live = await this.write(held, part.number, begin, () =>
-      held.change({ parts: [...held.entry.parts, part], seams: [...held.entry.seams, ...seams], stoppedAt: null, problem: null }),
+      held.change({
+        ...key,
+        parts: [...held.entry.parts, part],
+        seams: [...held.entry.seams, ...seams],
+        stoppedAt: null,
+        problem: null,
+      }),
     );
     this.lives.set(begin.id, live);
     this.watchRoom(begin);
     this.carry(held);
     const { keptIn } = held.entry;
-    return { kind: 'begun', keptIn, part: number, minutesLeft: await minutesLeft(keptIn, begin.bitsPerSecond) };
+    const encrypted = isEncrypted(held.entry);
+    return { kind: 'begun', keptIn, encrypted, part: number, minutesLeft: await minutesLeft(keptIn, begin.bitsPerSecond) };
+  }
+
+  /** What began unencrypted is encrypted from this part on, and what began encrypted stays so. */
+  private async keyFor({ id, owner }: BeginRecording, entry: JournalEntry | undefined): Promise<Key> {
+    const now = { keyId: entry?.keyId ?? null, owner: entry?.owner ?? (owner && whoIs(owner)) };
+    if (now.keyId !== null || owner?.sharedComputer !== true || !isMine(now, owner)) return now;
+    return { ...now, keyId: await this.shelf.storage.keys.make(id, owner) };
   }
 
   /** On disk where that works; else in memory, which the person is told. */
@@ -122,10 +142,13 @@ export class Studio {
     return live;
   }
 
-  private async hold(begin: BeginRecording): Promise<Held> {
+  private async hold(begin: BeginRecording, key: Key): Promise<Held> {
     const release = await tryLock(entryLock(begin.id));
     if (release === null) throw new Error('This recording is in the hands of another tab.');
-    return this.shelf.hold(newEntry(begin, this.shelf.storage.disk.keptIn), release);
+    // Where it should be encrypted and no key can be kept, nothing of it is written.
+    const written = key.keyId !== null || begin.owner?.sharedComputer !== true;
+    const keptIn = written ? this.shelf.storage.disk.keptIn : 'memory';
+    return this.shelf.hold(newEntry(begin, keptIn, key), release, written);
   }
 
   private known(id: string): LiveRecording {
@@ -165,10 +188,9 @@ async function minutesLeft(keptIn: KeptIn, bitsPerSecond: number): Promise<numbe
   return bytes === null ? null : minutesIn(bytes, bitsPerSecond);
 }
 
-function newEntry(begin: BeginRecording, keptIn: KeptIn): JournalEntry {
-  const { id, startedAt, mimeType, details, owner } = begin;
+function newEntry({ id, startedAt, mimeType, details }: BeginRecording, keptIn: KeptIn, key: Key): JournalEntry {
   return {
-    id, kind: 'recording', version: 1, startedAt, stoppedAt: null, mimeType, details, owner, keptIn,
+    id, kind: 'recording', version: 1, startedAt, stoppedAt: null, mimeType, details, ...key, keptIn,
     parts: [], marks: [], gaps: [], seams: [], problem: null, fingerprint: null, told: null,
   };
 }

@@ -8,10 +8,10 @@ const STATES: readonly RecorderState[] = ['idle', 'asking', 'ready', 'recording'
 const entry = (phase: UnsentRecording['phase'], id = 'a'): UnsentRecording => ({
   id, kind: 'recording', title: null, startedAt: 1, seconds: 10, bytes: 100, sentBytes: 50, progress: 0.5, speed: null,
   mimeType: 'audio/webm', filename: 'a.webm', parts: 1, marks: [], gaps: [], owner: null, mine: true, foundAfterClose: false,
-  keptIn: 'disk', phase, problem: null, retryAt: null, recordingIds: [],
+  keptIn: 'disk', encrypted: false, phase, problem: null, retryAt: null, recordingIds: [],
 });
 
-const began: RecorderEvent = { kind: 'began', id: 'a', at: 1, keptIn: 'disk' };
+const began: RecorderEvent = { kind: 'began', id: 'a', at: 1, keptIn: 'disk', encrypted: false };
 const PATHS: Record<RecorderState, readonly RecorderEvent[]> = {
   idle: [],
   asking: [{ kind: 'asked' }],

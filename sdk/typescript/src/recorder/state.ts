@@ -22,7 +22,7 @@ export type RecorderEvent =
   | { readonly kind: 'asked' }
   | { readonly kind: 'opened'; readonly microphone: string }
   | { readonly kind: 'refused'; readonly why: Refusal }
-  | { readonly kind: 'began'; readonly id: string; readonly at: number; readonly keptIn: KeptIn }
+  | { readonly kind: 'began'; readonly id: string; readonly at: number; readonly keptIn: KeptIn; readonly encrypted: boolean }
   | { readonly kind: 'went-on' }
   | { readonly kind: 'paused'; readonly at: number }
   | { readonly kind: 'resumed' }
@@ -91,6 +91,7 @@ const NOTHING_RECORDED = {
   parts: 0,
   mimeType: '',
   keptIn: null,
+  encrypted: false,
   unsent: null,
   failure: null,
 } satisfies Partial<RecorderSnapshot>;
@@ -166,8 +167,8 @@ function move(now: RecorderSnapshot, event: Move): RecorderSnapshot {
       return refused(now, event.why);
     case 'began':
       if (state !== 'ready') return now;
-      return { ...now, ...NOTHING_RECORDED, state: 'recording', id: event.id, startedAt: event.at, parts: 1, keptIn: event.keptIn,
-        sides: { ...sides, interrupted: null, stalled: null, moved: null } };
+      return { ...now, ...NOTHING_RECORDED, state: 'recording', id: event.id, startedAt: event.at, parts: 1,
+        keptIn: event.keptIn, encrypted: event.encrypted, sides: { ...sides, interrupted: null, stalled: null, moved: null } };
     case 'went-on':
       return isOver(state) || state === 'paused' || state === 'recording'
         ? { ...now, state: 'recording', pausedAt: null, unsent: null, sides: { ...sides, interrupted: null } }

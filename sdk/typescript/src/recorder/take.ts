@@ -62,7 +62,7 @@ export class Take {
     if (further) {
       dispatch({ kind: 'went-on' });
       dispatch({ kind: 'seam', seam: { at: seconds, part: begun.part, reason: 'went-on', when: Date.now() } });
-    } else dispatch({ kind: 'began', id, at: startedAt, keptIn: begun.keptIn });
+    } else dispatch({ kind: 'began', id, at: startedAt, keptIn: begun.keptIn, encrypted: begun.encrypted });
     dispatch({ kind: 'room', minutesLeft: begun.minutesLeft });
     return true;
   }
@@ -151,7 +151,7 @@ export class Take {
         this.capture = next;
         await before?.stop();
         const chunks = this.pending;
-        await link.call('rescue', [{ id, chunks }]);
+        await link.call('rescue', [{ id, owner: this.begunWith.owner, chunks }]);
         this.pending = this.pending.filter((chunk) => !chunks.includes(chunk));
         if (next !== null) await this.beginAgain(id, next.part);
         this.down = false;

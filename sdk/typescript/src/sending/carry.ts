@@ -213,7 +213,10 @@ class Carrier {
     if (known !== undefined) return known;
     const { held, world } = this;
     const server = { endpoint: `${world.base}/api/v1/uploads/tus`, authorize: () => this.authorize() };
-    const metadata = () => metadataOf(held, number, !this.unnumbered.has(number));
+    const metadata = (uploadKey: string) => ({
+      ...metadataOf(held, number, !this.unnumbered.has(number)),
+      upload_key: uploadKey,
+    });
     const sender = new PartSender(sourceOf(held, number), placeOf(held, number), server, metadata, this.pace);
     this.senders.set(number, sender);
     return sender;
@@ -244,6 +247,10 @@ function sourceOf(held: Held, number: number): Source {
 
 function placeOf(held: Held, number: number): Place {
   return {
+    get uploadKey() {
+      // What an older version of this module remembered has none.
+      return held.part(number).uploadKey ?? null;
+    },
     get uploadUrl() {
       return held.part(number).uploadUrl;
     },

@@ -1,5 +1,6 @@
 /** Brings one part's bytes to the server, one request at a time, until the server has sealed them. */
-import type { RequestHeaders } from '../types';
+import { newId } from '../keeper/ids';
+import type { JournalPart, RequestHeaders } from '../types';
 import { Answer } from './answers';
 import { append, begin, look } from './tus';
 import { KIB, type Pace } from './pace';
@@ -14,10 +15,12 @@ export interface Source {
 
 /** What is remembered of a part's upload; each change is durable before the next request relies on it. */
 export interface Place {
+  /** The name under which the server was asked for this upload; null before it ever was. */
+  readonly uploadKey: string | null;
   readonly uploadUrl: string | null;
   readonly ackedBytes: number;
   readonly safe: boolean;
-  remember(changes: { uploadUrl?: string | null; recordingId?: string | null; ackedBytes?: number; safe?: boolean }): Promise<void>;
+  remember(changes: Partial<Pick<JournalPart, 'uploadKey' | 'uploadUrl' | 'recordingId' | 'ackedBytes' | 'safe'>>): Promise<void>;
 }
 
 export interface Server {
@@ -38,7 +41,7 @@ export class PartSender {
     private readonly source: Source,
     private readonly place: Place,
     private readonly server: Server,
-    private readonly metadata: () => Readonly<Record<string, string>>,
+    private readonly metadata: (uploadKey: string) => Readonly<Record<string, string>>,
     private readonly pace: Pace,
   ) {}
 
@@ -50,7 +53,7 @@ export class PartSender {
   /** The upload is gone: the next step begins another, from the first byte. */
   async anew(): Promise<void> {
     this.known = null;
-    await this.place.remember({ uploadUrl: null, recordingId: null, ackedBytes: 0 });
+    await this.place.remember({ uploadKey: null, uploadUrl: null, recordingId: null, ackedBytes: 0 });
   }
 
   /** Bytes that the server does not have yet. */
@@ -71,11 +74,21 @@ export class PartSender {
   private async begin(signal: AbortSignal): Promise<Progress> {
     const length = this.source.closed ? this.source.size : null;
     const headers = await this.server.authorize();
-    const asked = { endpoint: this.server.endpoint, headers, length, metadata: this.metadata() };
+    const before = this.place.uploadKey;
+    const uploadKey = before ?? (await this.nameIt());
+    const asked = { endpoint: this.server.endpoint, headers, length, metadata: this.metadata(uploadKey) };
     const begun = await begin(asked, signal);
     await this.place.remember({ uploadUrl: begun.url, recordingId: begun.recordingId, ackedBytes: 0 });
-    this.known = { offset: 0, length };
+    // Asked for before, it may be the one that was begun then: what it has, and was told, the server knows.
+    this.known = before === null ? { offset: 0, length } : null;
     return 'begun';
+  }
+
+  /** Durable before the server hears it: whoever dies while it answers asks again for the same upload. */
+  private async nameIt(): Promise<string> {
+    const uploadKey = newId();
+    await this.place.remember({ uploadKey });
+    return uploadKey;
   }
 
   private async look(url: string, signal: AbortSignal) {

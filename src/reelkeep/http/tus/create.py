@@ -42,15 +42,16 @@ async def create(request: Request) -> Response:
         length = fields.length(request.headers)
         checksum = fields.checksum(request.headers.get("upload-checksum"))
         metadata = request.headers.get("upload-metadata")
-        told = fields.described_by(fields.metadata(metadata))
+        named = fields.metadata(metadata)
         upload = await open_growing(
             runtime,
             known.organization_id,
             known.user_id,
-            new_recording(described(told, None)),
+            new_recording(described(fields.described_by(named), None)),
             UploadMethod.TUS,
             length=length,
             tus_metadata=metadata,
+            client_key=fields.upload_key(named),
         )
     except ReelkeepError as error:
         return refusal_of_creation(error)

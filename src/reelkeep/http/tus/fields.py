@@ -87,6 +87,9 @@ FIELDS = frozenset(
         "part_number",
     }
 )
+#: The client's own name of the upload: sent again with it, a creation finds the upload that it made before.
+UPLOAD_KEY = "upload_key"
+UPLOAD_KEY_CHARACTERS_MAX = 100
 #: What Uppy sends of itself: said already by `filename` and `filetype`, or nothing.
 UPPYS_OWN = frozenset({"name", "type", "relativePath"})
 
@@ -139,11 +142,24 @@ def described_by(told: Mapping[str, str]) -> dict[str, Any]:
         if field in FIELDS:
             if value:
                 fields[field] = value
-        elif name not in UPPYS_OWN:
+        elif name not in UPPYS_OWN and name != UPLOAD_KEY:
             kept[name] = value
     if not fields.get("filename") and told.get("name"):
         fields["filename"] = told["name"]
     return fields | ({"recording_metadata": kept} if kept else {})
+
+
+def upload_key(told: Mapping[str, str]) -> str | None:
+    """The client's own name of the upload, or None where it gives it none."""
+    key = told.get(UPLOAD_KEY) or None
+    if key is not None and (
+        len(key) > UPLOAD_KEY_CHARACTERS_MAX or not key.isascii() or not key.isprintable()
+    ):
+        raise Invalid(
+            f"{UPLOAD_KEY} must be at most {UPLOAD_KEY_CHARACTERS_MAX} ASCII characters, such as a UUID.",
+            field=UPLOAD_KEY,
+        )
+    return key
 
 
 def checksum(text: str | None) -> Checksum | None:

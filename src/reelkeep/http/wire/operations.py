@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from reelkeep.http.wire.checks import CHECKSUMS, METADATA
+from reelkeep.http.wire.copying import IF_MATCH, RANGE, SOURCE, copy_object, copy_part
 from reelkeep.http.wire.deleting import delete_object, delete_objects
 from reelkeep.http.wire.exchange import Exchange
 from reelkeep.http.wire.listing import (
@@ -24,13 +25,13 @@ from reelkeep.http.wire.parts import (
 )
 from reelkeep.http.wire.reading import OVERRIDES, get_object
 from reelkeep.http.wire.request import WireRequest
-from reelkeep.http.wire.writing import copy_object, put_object
+from reelkeep.http.wire.writing import put_object
 from reelkeep.stores.refusals import S3Refusal
 from reelkeep.stores.traffic import ActionClass
 
 OBJECT, BUCKET = "object", "bucket"
-COPY_SOURCE = "x-amz-copy-source"
-#: What in a query, or among the headers, makes a request another operation.
+PART_COPY = "part copy"
+#: What in a query makes a request another operation; so does the header that names what is copied.
 MARKS = ("uploadId", "uploads", "list-type", "location", "versioning", "delete")
 #: The methods of each resource, signed or not; the POST of a form to the bucket is apart.
 METHODS = {OBJECT: ("GET", "HEAD", "PUT", "POST", "DELETE"), BUCKET: ("GET", "HEAD", "PUT", "POST")}
@@ -56,14 +57,17 @@ OPERATIONS = {
     ("GET", OBJECT, ""): Operation(get_object, spoken=_READING),
     ("HEAD", OBJECT, ""): Operation(get_object, spoken=_READING),
     ("PUT", OBJECT, ""): Operation(put_object, changes=True, spoken=CHECKSUMS | {METADATA}),
-    ("PUT", OBJECT, COPY_SOURCE): Operation(
-        copy_object, changes=True, spoken=frozenset({COPY_SOURCE, METADATA, "x-amz-metadata-directive"})
+    ("PUT", OBJECT, SOURCE): Operation(
+        copy_object, changes=True, spoken=frozenset({SOURCE, IF_MATCH, METADATA, "x-amz-metadata-directive"})
     ),
     ("DELETE", OBJECT, ""): Operation(delete_object, changes=True),
     ("POST", OBJECT, "uploads"): Operation(
         create_upload, changes=True, spoken=frozenset({METADATA, "uploads", "x-amz-checksum-algorithm"})
     ),
     ("PUT", OBJECT, "uploadId"): Operation(put_part, changes=True, spoken=_PART | CHECKSUMS | {"partnumber"}),
+    ("PUT", OBJECT, PART_COPY): Operation(
+        copy_part, changes=True, spoken=_PART | {"partnumber", SOURCE, IF_MATCH, RANGE}
+    ),
     ("GET", OBJECT, "uploadId"): Operation(list_parts, spoken=_PART | {"max-parts", "part-number-marker"}),
     ("POST", OBJECT, "uploadId"): Operation(complete_upload, changes=True, spoken=_PART),
     ("DELETE", OBJECT, "uploadId"): Operation(abort_upload, changes=True, spoken=_PART),
@@ -103,8 +107,8 @@ def operation_of(exchange: Exchange) -> Operation:
         )
     names = {name for name, _ in exchange.query}
     mark = next((mark for mark in MARKS if mark in names), "")
-    if not mark and COPY_SOURCE in exchange.headers:
-        mark = COPY_SOURCE
+    if SOURCE in exchange.headers:
+        mark = {"": SOURCE, "uploadId": PART_COPY}.get(mark, mark)
     return OPERATIONS.get((exchange.method, resource, mark), UNKNOWN)
 
 

@@ -36,14 +36,8 @@ async def create_upload(request: WireRequest) -> None:
 
 async def put_part(request: WireRequest) -> None:
     """UploadPart."""
-    exchange, key, upload_id = request.exchange, request.key, _upload_id(request)
-    number = number_of(exchange, "partNumber", 0, PART_NUMBER_MAX + 1)
-    if not 1 <= number <= PART_NUMBER_MAX:
-        raise S3Refusal(
-            "InvalidArgument",
-            f"Part number must be an integer between 1 and {PART_NUMBER_MAX}, inclusive",
-            ArgumentName="partNumber",
-        )
+    exchange, key, upload_id = request.exchange, request.key, upload_id_of(request)
+    number = part_number(request)
     length = content_length(exchange, PART_SIZE_BYTES_MAX)
     expected = expected_of_body(exchange, length)
     await request.store.know_parts(key, upload_id)
@@ -57,7 +51,7 @@ async def put_part(request: WireRequest) -> None:
 
 async def list_parts(request: WireRequest) -> None:
     """ListParts."""
-    exchange, key, upload_id = request.exchange, request.key, _upload_id(request)
+    exchange, key, upload_id = request.exchange, request.key, upload_id_of(request)
     most = number_of(exchange, "max-parts", PAGE_MAX, PAGE_MAX)
     after = number_of(exchange, "part-number-marker", 0, PART_NUMBER_MAX)
     parts = [part async for part in request.store.list_parts(key, upload_id) if part.number > after]
@@ -78,7 +72,7 @@ async def list_parts(request: WireRequest) -> None:
 
 async def complete_upload(request: WireRequest) -> None:
     """CompleteMultipartUpload; once more, with the same parts, it tells of the object made before."""
-    exchange, key, upload_id = request.exchange, request.key, _upload_id(request)
+    exchange, key, upload_id = request.exchange, request.key, upload_id_of(request)
     parts = read_parts(await read_document(exchange, COMPLETE_BYTES_MAX))
     if parts[0][0] < 1 or parts[-1][0] > PART_NUMBER_MAX:
         raise S3Refusal("InvalidPart", f"Part numbers are 1 to {PART_NUMBER_MAX}.")
@@ -94,7 +88,7 @@ async def complete_upload(request: WireRequest) -> None:
 
 async def abort_upload(request: WireRequest) -> None:
     """AbortMultipartUpload."""
-    key, upload_id = request.key, _upload_id(request)
+    key, upload_id = request.key, upload_id_of(request)
     await request.store.know_parts(key, upload_id)
     await request.store.abort_parts(key, upload_id)
     await request.exchange.answer(204)
@@ -124,8 +118,21 @@ async def list_uploads(request: WireRequest) -> None:
     await exchange.answer_xml(document("ListMultipartUploadsResult", told))
 
 
-def _upload_id(request: WireRequest) -> str:
+def upload_id_of(request: WireRequest) -> str:
+    """The multipart upload that a request is about."""
     return request.asked("uploadId") or ""
+
+
+def part_number(request: WireRequest) -> int:
+    """The part that a request writes."""
+    number = number_of(request.exchange, "partNumber", 0, PART_NUMBER_MAX + 1)
+    if not 1 <= number <= PART_NUMBER_MAX:
+        raise S3Refusal(
+            "InvalidArgument",
+            f"Part number must be an integer between 1 and {PART_NUMBER_MAX}, inclusive",
+            ArgumentName="partNumber",
+        )
+    return number
 
 
 def _is_past(upload: PartsUpload, after: tuple[str, str]) -> bool:

@@ -1,9 +1,8 @@
-"""Writes and copies objects: PUT, and POST of a form with its policy."""
+"""Writes objects: PUT, and POST of a form with its policy."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
-from urllib.parse import unquote
+from dataclasses import dataclass
 
 from reelkeep.errors import ObjectNotFound
 from reelkeep.http.wire.checks import (
@@ -16,7 +15,7 @@ from reelkeep.http.wire.checks import (
     refuse_names,
     too_large,
 )
-from reelkeep.http.wire.documents import Element, document, moment, xml
+from reelkeep.http.wire.documents import xml
 from reelkeep.http.wire.exchange import Exchange
 from reelkeep.http.wire.forms import PostForm
 from reelkeep.http.wire.metadata import metadata_of, read_metadata
@@ -79,30 +78,6 @@ async def put_object(request: WireRequest) -> None:
                 await writer.write(chunk)
         facts = await writer.commit()
     await exchange.answer(200, {"etag": f'"{facts.etag}"', **echoed(exchange)})
-
-
-async def copy_object(request: WireRequest) -> None:
-    """CopyObject inside one bucket; type and metadata are the source's, or with REPLACE the request's."""
-    exchange = request.exchange
-    refuse_names(name for name in ("if-match", "if-none-match") if name in exchange.headers)
-    tell = _telling(exchange)
-    bucket, _, source = unquote(exchange.headers["x-amz-copy-source"]).removeprefix("/").partition("/")
-    if bucket != exchange.bucket or "?" in source:
-        raise S3Refusal("NotImplemented", "Only copies inside one bucket, and of no older version, are made.")
-    facts = await request.store.copy_told(check_key(source), request.key, tell)
-    told: list[Element] = [("LastModified", moment(facts.modified_at)), ("ETag", f'"{facts.etag}"')]
-    await exchange.answer_xml(document("CopyObjectResult", told))
-
-
-def _telling(exchange: Exchange) -> Callable[[ObjectFacts], ObjectFacts]:
-    """What a copy says of itself, made of what its source says."""
-    directive = exchange.headers.get("x-amz-metadata-directive", "COPY")
-    if directive == "COPY":
-        return lambda facts: facts
-    if directive != "REPLACE":
-        raise S3Refusal("InvalidArgument", "Unknown metadata directive.", ArgumentValue=directive)
-    metadata, content_type = metadata_of(exchange), exchange.headers.get("content-type")
-    return lambda facts: replace(facts, metadata=metadata, content_type=content_type)
 
 
 async def _present(request: WireRequest) -> ObjectFacts | None:
