@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +29,8 @@ from reelkeep.runtime import Runtime
 from reelkeep.settings import load_settings
 from reelkeep.wiring import open_runtime
 
-SMALL, SMALL_BYTES, SMALL_ROUNDS = 2_000, 200_000, 3
-LARGE, LARGE_BYTES = 20, 200_000_000
+SMALL, SMALL_BYTES, SMALL_ROUNDS = 2_000, 200_000, 5
+LARGE, LARGE_BYTES, LARGE_ROUNDS = 20, 200_000_000, 3
 #: Room for the large ones: a service that is full makes its clients wait.
 OBJECTS_BYTES = 6_000_000_000
 PLANNED = 1_000_000
@@ -47,20 +47,35 @@ COUNTED = (
     "was computed while sending, and committed. rclone copies the same files, before they are moved, to "
     "another such gateway with `rclone copy --checksum`, at its defaults: what lies in a gateway takes "
     "memory, in which else the files would be kept. Memory is the worker's peak with its children, without "
-    "Postgres, which it had started. Planning is `reelkeep storage plan` over a million blobs with one copy "
-    "each, under a rule for all, from its start to its end."
+    "Postgres, which it had started, in a move of its own. Planning is `reelkeep storage plan` over a "
+    "million blobs with one copy each, under a rule for all, from its start to its end."
 )
 
 
 async def measure(setup: Setup) -> Report:
     """Move, compare, then plan."""
     report = Report("migrate", "Migrating to a bucket, and planning", COUNTED)
-    kinds = (("small", SMALL, SMALL_BYTES, SMALL_ROUNDS), ("large", LARGE, LARGE_BYTES, 1))
+    kinds = (("small", SMALL, SMALL_BYTES, SMALL_ROUNDS), ("large", LARGE, LARGE_BYTES, LARGE_ROUNDS))
     for name, count, size, rounds in kinds:
-        fewer = max(count // 50, 2) if setup.quick else count
-        _tell(report, fewer, size, [await _compare(setup, (name, fewer, size)) for _ in range(rounds)])
+        blobs = Blobs(name, max(count // 50, 2) if setup.quick else count, size)
+        _tell(report, blobs, [await _compare(setup, blobs) for _ in range(rounds)])
+        await _weigh(setup, report, blobs)
     await _plan(setup, report)
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class Blobs:
+    """What is moved."""
+
+    name: str
+    count: int
+    size_bytes: int
+
+    @property
+    def label(self) -> str:
+        """As the report calls them."""
+        return f"{self.count:,} × {self.size_bytes / 1000:,.0f} kB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +85,6 @@ class Moved:
     ours_seconds: float
     theirs_seconds: float
     processor_seconds: float
-    memory: PeakMemory
 
     @property
     def ratio(self) -> float:
@@ -78,23 +92,53 @@ class Moved:
         return self.theirs_seconds / self.ours_seconds
 
 
-async def _compare(setup: Setup, what: tuple[str, int, int]) -> Moved:
-    name, count, size = what
-    folder = setup.scratch / name
-    setup.say(f"{name}: writing {count:,} blobs")
-    with installation(folder, REELKEEP_ENGINE="pocketsphinx", REELKEEP_SWEEP_SECONDS="1") as place:
-        await _fill(place, count, size)
-        os.sync()  # else the kernel goes on writing them out beside whoever is measured
+async def _compare(setup: Setup, blobs: Blobs) -> Moved:
+    async with _filled(setup, blobs) as place:
         # A gateway each: what the first has taken lies in memory, and drove the second's source out of it.
-        with gateway(setup.scratch / f"{name}-rclone") as ceph:
-            setup.say(f"{name}: rclone")
-            theirs = _rclone(ceph, _flat(place.data / "stores" / "local" / "objects", folder / "files"))
-        with gateway(setup.scratch / f"{name}-reelkeep") as ceph:
-            setup.say(f"{name}: Reelkeep")
+        with gateway(setup.scratch / "rclone") as ceph:
+            setup.say(f"{blobs.name}: rclone")
+            files = _flat(place.data / "stores" / "local" / "objects", place.folder / "files")
+            theirs = _rclone(ceph, files)
+        with gateway(setup.scratch / "reelkeep") as ceph:
+            setup.say(f"{blobs.name}: Reelkeep")
             place.environment.update(ceph.settings(ceph.new_bucket()))
-            ours, memory, processor = _migrate(place, count)
+            worker = place.start_worker()
+            before = processor_seconds([worker.pid])
+            ours = _migrate(place, blobs.count)
+            return Moved(ours, theirs, processor_seconds([worker.pid]) - before)
+
+
+async def _weigh(setup: Setup, report: Report, blobs: Blobs) -> None:
+    """By itself: looking at the memory of processes takes a good part of a processor."""
+    async with _filled(setup, blobs) as place:
+        with gateway(setup.scratch / "weighed") as ceph:
+            setup.say(f"{blobs.name}: memory")
+            place.environment.update(ceph.settings(ceph.new_bucket()))
+            worker = place.start_worker()
+            with PeakMemory(worker.pid) as memory:
+                _migrate(place, blobs.count)
+    postgres = sum(part.counted for command, part in memory.made_of if "postgres" in command)
+    report.add(
+        f"{blobs.label}: worker's memory at the peak",
+        (memory.peak.counted - postgres) / MB,
+        "MB",
+        MEMORY_MB_MAX,
+        f"and Postgres {postgres / MB:.0f} MB",
+    )
+
+
+@asynccontextmanager
+async def _filled(setup: Setup, blobs: Blobs) -> AsyncIterator[Installation]:
+    """An installation with these blobs in its folder, and nothing else to do."""
+    setup.say(f"{blobs.name}: writing {blobs.count:,} blobs")
+    folder = setup.scratch / blobs.name
+    with installation(folder, REELKEEP_ENGINE="pocketsphinx") as place:
+        async with open_runtime(load_settings(data=place.data)) as runtime:
+            for number in range(blobs.count):
+                await _add(runtime, f"{number:05}.wav", blobs.size_bytes)
+        os.sync()  # else the kernel goes on writing them out beside whoever is measured
+        yield place
     shutil.rmtree(folder)
-    return Moved(ours, theirs, processor, memory)
 
 
 def _flat(objects: Path, files: Path) -> Path:
@@ -105,32 +149,21 @@ def _flat(objects: Path, files: Path) -> Path:
     return files
 
 
-def _tell(report: Report, count: int, size: int, moved: Sequence[Moved]) -> None:
-    total, label = count * size, f"{count:,} × {size / 1000:,.0f} kB"
+def _tell(report: Report, blobs: Blobs, moved: Sequence[Moved]) -> None:
+    total = blobs.count * blobs.size_bytes
     middle = sorted(moved, key=lambda one: one.ratio)[len(moved) // 2]
     note = f"{middle.ours_seconds:.1f} s, CPU {middle.processor_seconds:.1f} s"
-    report.add(f"{label}: Reelkeep", total / middle.ours_seconds / MB, "MB/s", note=note)
+    report.add(f"{blobs.label}: Reelkeep", total / middle.ours_seconds / MB, "MB/s", note=note)
     theirs = middle.theirs_seconds
-    report.add(f"{label}: rclone", total / theirs / MB, "MB/s", note=f"{theirs:.1f} s")
+    report.add(f"{blobs.label}: rclone", total / theirs / MB, "MB/s", note=f"{theirs:.1f} s")
     every = ", ".join(f"{one.ratio:.2f}" for one in moved)
     report.add_least(
-        f"{label}: Reelkeep's speed, times that of rclone", middle.ratio, "", 1.0, f"the middle of {every}"
+        f"{blobs.label}: Reelkeep's speed, times that of rclone",
+        middle.ratio,
+        "",
+        1.0,
+        f"the middle of {every}",
     )
-    memory = max((one.memory for one in moved), key=lambda memory: memory.peak.counted)
-    postgres = sum(part.counted for command, part in memory.made_of if "postgres" in command)
-    report.add(
-        f"{label}: worker's memory at the peak",
-        (memory.peak.counted - postgres) / MB,
-        "MB",
-        MEMORY_MB_MAX,
-        f"and Postgres {postgres / MB:.0f} MB",
-    )
-
-
-async def _fill(place: Installation, count: int, size: int) -> None:
-    async with open_runtime(load_settings(data=place.data)) as runtime:
-        for number in range(count):
-            await _add(runtime, f"{number:05}.wav", size)
 
 
 async def _add(runtime: Runtime, name: str, size: int) -> None:
@@ -161,13 +194,11 @@ async def _pieces(size: int) -> AsyncIterator[bytes]:
         yield piece[: size - first]
 
 
-def _migrate(place: Installation, count: int) -> tuple[float, PeakMemory, float]:
+def _migrate(place: Installation, count: int) -> float:
     command = [*REELKEEP, "storage", "migrate", "--from", "local", "--to", "s3", "--data", str(place.data)]
-    worker = place.start_worker()
-    before = processor_seconds([worker.pid])
-    with PeakMemory(worker.pid, LOOKS_A_SECOND) as memory, place.database() as database:
+    with place.database() as database:
         subprocess.run(
-            command, check=True, env=dict(place.environment), stdout=subprocess.DEVNULL, cwd=place.folder
+            command, check=True, env=place.environment, stdout=subprocess.DEVNULL, cwd=place.folder
         )
         while database.execute(LEFT).fetchone() != (0,):
             time.sleep(0.1)
@@ -176,7 +207,7 @@ def _migrate(place: Installation, count: int) -> tuple[float, PeakMemory, float]
     if arrived != (count,):
         raise RuntimeError(f"{arrived} of {count} copies arrived and are proved")
     assert took is not None
-    return float(took[0]), memory, processor_seconds([worker.pid]) - before
+    return float(took[0])
 
 
 def _rclone(ceph: "Gateway", files: Path) -> float:
