@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from reelkeep.blobs.models import Blob
 from reelkeep.http import storage_moves_routes
 from reelkeep.placement import preview as walk
+from reelkeep.placement import sweep
+from reelkeep.placement.load import in_force
 from reelkeep.placement.models import Relocation
 from reelkeep.placement.relocate import begin_relocation
 from reelkeep.placement.write_rules import write_rules
@@ -147,3 +150,28 @@ async def test_the_operator_sees_it_of_everybody_with_the_cost(several: Runtime,
         "Nothing would be moved"
         in line.ok("storage", "migrate", "--from", "third", "--to", "second", "--dry-run").notes
     )
+
+
+@pytest.mark.parametrize("sorts", [0, 20_000])
+async def test_rules_that_change_with_age_are_held_against_the_age_of_each_blob_to_the_moment(
+    several: Runtime, monkeypatch: pytest.MonkeyPatch, sorts: int
+) -> None:
+    monkeypatch.setattr(walk, "SORTS_MAX", sorts)
+    monkeypatch.setattr(sweep, "PAGE_ROWS", 2)
+    monkeypatch.setattr(walk, "PAGE_ROWS", 2)
+    person = await add_person(several)
+    for _ in range(5):
+        await upload(several, person)
+    older = text("update blob set created_at = created_at - make_interval(secs => :seconds) where id = :id")
+    async with several.database.work(person.organization_id) as session:
+        blobs = list(await session.scalars(select(Blob.id).where(Blob.kind == "original")))
+        # To the moment of the look some seconds more; so the third is not yet, and the fourth is.
+        for blob_id, days in zip(blobs, (0, 1, 29.99, 30, 31), strict=True):
+            await session.execute(older, {"seconds": days * 86_400, "id": blob_id})
+    await write_rules(several, "original: local; after 30 days: second\n*: local")
+    found = await walk.preview(several, await in_force(several, fresh=True))
+    assert (found.made["second", ""], found.let_go["local", ""]) == (
+        walk.Sum(2, 2 * len(SOUND)),
+        walk.Sum(2, 2 * len(SOUND)),
+    )
+    assert (found.blobs, found.settled, found.all_looked_at) == (5, 3, True)

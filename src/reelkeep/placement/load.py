@@ -29,10 +29,17 @@ KNOWN_SECONDS = 10.0
 class Lying(Protocol):
     """What is asked of a copy here; its row has it."""
 
-    store: str
-    storage_class: str
-    state: str
-    degraded: bool
+    @property
+    def store(self) -> str: ...
+
+    @property
+    def storage_class(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def degraded(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)

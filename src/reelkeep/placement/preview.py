@@ -3,9 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from functools import partial
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
@@ -17,7 +16,6 @@ from reelkeep.placement.plan import Have, degraded
 from reelkeep.placement.rounds import Spot
 from reelkeep.placement.rules import MADE_AGAIN, Place, Places
 from reelkeep.placement.sweep import PAGE_ROWS, copies_between, place_after
-from reelkeep.placement.view import have_of
 from reelkeep.runtime import Runtime
 
 #: A store and a class of it.
@@ -33,10 +31,27 @@ class Sum:
     copies: int = 0
     bytes: int = 0
 
-    def add(self, size_bytes: int) -> None:
-        """Count one more."""
-        self.copies += 1
+    def add(self, size_bytes: int, copies: int = 1) -> None:
+        """Count one more, or so many of so many bytes together."""
+        self.copies += copies
         self.bytes += size_bytes
+
+
+class Kept(NamedTuple):
+    """A copy as far as a preview goes by it."""
+
+    store: str
+    storage_class: str
+    state: str
+    degraded: bool
+    #: Whole days in its class, no more than anybody charges for.
+    days: int
+
+
+#: Blobs that come to the same: of one organization and kind, as old by whole days, their copies alike.
+Alike = tuple[UUID, str, int, tuple[Kept, ...]]
+#: Sorts of blobs that are told apart in memory at a time.
+SORTS_MAX = 20_000
 
 
 @dataclass(slots=True)
@@ -70,47 +85,62 @@ class Preview:
         wanted: Places,
         have: Sequence[Have],
         days_kept: Callable[[str], int | None] = lambda _: None,
+        *,
+        blobs: int = 1,
     ) -> None:
-        """Count one blob; `days_kept` tells for how long its copy in a store has lain in its class."""
-        self.blobs += 1
+        """Count a blob, or so many alike of so many bytes together.
+
+        `days_kept` tells for how long the copy in a store has lain in its class.
+        """
+        self.blobs += blobs
         held = [copy for copy in have if copy.state != CopyState.DELETING]
         for copy in held:
             self.before[copy.store, copy.storage_class] += size_bytes
         if not wanted and kind in MADE_AGAIN:
-            self.unmade.add(size_bytes)
+            self.unmade.add(size_bytes, blobs)
         for place in wanted:
             self.after[place.store, place.storage_class] += size_bytes
-        self.degraded += degraded(wanted, have)
+        self.degraded += blobs * degraded(wanted, have)
         if not any(copy.state == CopyState.PRESENT for copy in held):
-            self.lost += 1
+            self.lost += blobs
             return
-        changes = [self._place(place, held, size_bytes, days_kept) for place in wanted]
+        theirs = _Held(held, Sum(blobs, size_bytes), days_kept)
+        changes = [self._place(place, theirs) for place in wanted]
         stores = {place.store for place in wanted}
         for copy in held:
             if copy.store not in stores:
                 shelf = (copy.store, copy.storage_class)
-                _sum(self.let_go, shelf).add(size_bytes)
-                _sum(self.left, (shelf, None, days_kept(copy.store))).add(size_bytes)
+                _sum(self.let_go, shelf).add(size_bytes, blobs)
+                _sum(self.left, (shelf, None, days_kept(copy.store))).add(size_bytes, blobs)
                 changes.append(True)
-        self.settled += not any(changes)
+        self.settled += 0 if any(changes) else blobs
 
-    def _place(
-        self, place: Place, held: Sequence[Have], size_bytes: int, days_kept: Callable[[str], int | None]
-    ) -> bool:
-        copy = next((one for one in held if one.store == place.store), None)
+    def _place(self, place: Place, held: "_Held") -> bool:
+        copies, one = held.copies, held.sum
+        copy = next((copy for copy in copies if copy.store == place.store), None)
         if copy is None or copy.state != CopyState.PRESENT:
             target = (place.store, place.storage_class)
-            _sum(self.made, target).add(size_bytes)
-            source = next(one for one in held if one.state == CopyState.PRESENT)
-            _sum(self.carried, ((source.store, source.storage_class), target)).add(size_bytes)
+            _sum(self.made, target).add(one.bytes, one.copies)
+            source = next(copy for copy in copies if copy.state == CopyState.PRESENT)
+            carried = ((source.store, source.storage_class), target)
+            _sum(self.carried, carried).add(one.bytes, one.copies)
             return True
         if copy.storage_class != place.storage_class:
             key = (place.store, copy.storage_class, place.storage_class)
-            _sum(self.reclassed, key).add(size_bytes)
-            shelf = (place.store, copy.storage_class)
-            _sum(self.left, (shelf, place.storage_class, days_kept(place.store))).add(size_bytes)
+            _sum(self.reclassed, key).add(one.bytes, one.copies)
+            left = ((place.store, copy.storage_class), place.storage_class, held.days_kept(place.store))
+            _sum(self.left, left).add(one.bytes, one.copies)
             return True
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The copies of blobs that are alike."""
+
+    copies: Sequence[Have]
+    sum: Sum
+    days_kept: Callable[[str], int | None]
 
 
 def _sum(sums: dict[Any, Sum], key: Any) -> Sum:
@@ -125,6 +155,8 @@ async def preview(
     Of one organization, or of all; with `blobs_max` it ends after about so many.
     """
     found, spot, now = Preview(), Spot(), runtime.clock.now()
+    sorts: dict[Alike, Sum] = {}
+    looked_at = 0
     while True:
         async with runtime.database.sweep() as session:
             columns = (Blob.organization_id, Blob.id, Blob.kind, Blob.size_bytes, Blob.created_at)
@@ -132,28 +164,41 @@ async def preview(
             if organization_id is not None:
                 query = query.where(Blob.organization_id == organization_id)
             blobs = (await session.execute(query)).all()
-            if not blobs:
-                return found
-            first, last = blobs[0], blobs[-1]
-            copies = await copies_between(session, (first[0], first[1]), (last[0], last[1]))
+            first, last = (blobs[0], blobs[-1]) if blobs else (None, None)
+            copies = await copies_between(session, first[:2], last[:2], _COLUMNS) if first and last else {}
         for blob in blobs:
-            rows: list[Any] = copies[blob.id]
-            wanted = known.wanted(blob.organization_id, blob.kind, now - blob.created_at, rows)
-            have = [have_of(row, now, digest_known=True) for row in rows]
-            found.look(blob.kind, blob.size_bytes, wanted, have, partial(_days_kept, rows, now))
-        if len(blobs) < PAGE_ROWS:
-            return found
-        if blobs_max is not None and found.blobs >= blobs_max:
-            found.all_looked_at = False
+            organization, blob_id, kind, size_bytes, created_at = blob
+            kept = tuple([_kept(row, now) for row in copies.get(blob_id, ())])
+            alike = (organization, kind, (now - created_at).days, kept)
+            _sum(sorts, alike).add(size_bytes)
+        looked_at += len(blobs)
+        ends = last is None or len(blobs) < PAGE_ROWS
+        found.all_looked_at = ends or blobs_max is None or looked_at < blobs_max
+        if ends or not found.all_looked_at or len(sorts) > SORTS_MAX:
+            _count(found, known, sorts)
+            sorts.clear()
+        if last is None or ends or not found.all_looked_at:
             return found
         spot = Spot(last[0], last[1])
 
 
-def _days_kept(rows: Sequence[Any], now: datetime, store: str) -> int:
-    """Whole days that the copy in a store has lain in its class; no more than anybody charges for."""
-    row = next(row for row in rows if row.store == store)
-    since: datetime = row.placed_at or row.created_at
-    return min(max((now - since).days, 0), DAYS_TOLD_APART)
+#: What `_kept` goes by, the blob first.
+_COLUMNS = ("blob_id", "store", "storage_class", "state", "degraded", "placed_at", "created_at")
+
+
+def _kept(row: Any, now: datetime) -> Kept:
+    _, store, storage_class, state, degraded, placed_at, created_at = row
+    days = min(max((now - (placed_at or created_at)).days, 0), DAYS_TOLD_APART)
+    return Kept(store, storage_class, state, degraded, days)
+
+
+def _count(found: Preview, known: InForce, sorts: Mapping[Alike, Sum]) -> None:
+    """Count blobs by their sorts: rules know whole days only."""
+    for (organization_id, kind, days, kept), one in sorts.items():
+        wanted = known.wanted(organization_id, kind, timedelta(days=days), kept)
+        have = [Have(copy.store, CopyState(copy.state), copy.storage_class) for copy in kept]
+        days_kept = {copy.store: copy.days for copy in kept}
+        found.look(kind, one.bytes, wanted, have, days_kept.get, blobs=one.copies)
 
 
 def moves_of(found: Preview) -> list[Move]:

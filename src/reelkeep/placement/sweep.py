@@ -144,10 +144,13 @@ def place_after(
 
 
 async def copies_between(
-    session: AsyncSession, first: tuple[UUID, UUID], last: tuple[UUID, UUID]
+    session: AsyncSession,
+    first: tuple[UUID, UUID],
+    last: tuple[UUID, UUID],
+    names: Sequence[str] = Copy.__sweep_columns__,
 ) -> dict[UUID, list[Any]]:
-    """The copies of all blobs from `first` to `last`, by blob; ids and states, as the sweep may read them."""
-    columns = [getattr(Copy, name) for name in Copy.__sweep_columns__]
+    """The copies of all blobs from `first` to `last`, by blob; of those columns that the sweep may read."""
+    columns = [getattr(Copy, name) for name in names]
     place = tuple_(Copy.organization_id, Copy.blob_id)
     rows = await session.execute(select(*columns).where(place >= first, place <= last))
     found: dict[UUID, list[Any]] = defaultdict(list)

@@ -1,6 +1,9 @@
 """What a plan says that rules would cost: reading and leaving the store that bytes come from, too."""
 
 from decimal import Decimal
+from itertools import product
+
+import pytest
 
 from reelkeep.blobs.cost import cost_of_moves
 from reelkeep.blobs.models import CopyState
@@ -51,3 +54,18 @@ def test_what_leaves_a_class_early_pays_for_the_rest_of_its_days() -> None:
     sixty_of_thirty_days = Decimal(100) * Decimal("0.003") * 60 / 30
     assert once["early", False] == once["early", True] == sixty_of_thirty_days
     assert once["late", False] == once["late", True] == 0
+
+
+@pytest.mark.parametrize("kind", ["original", "playback"])
+def test_blobs_that_are_alike_count_together_as_they_do_one_by_one(kind: str) -> None:
+    places = [(), (Place("aws"),), (Place("aws", "COLD"),), (Place("r2"), Place("aws"))]
+    states = [CopyState.PRESENT, CopyState.MISSING, CopyState.DELETING]
+    copies = [[], *[[Have("aws", state)] for state in states]]
+    copies += [[Have("aws", state, "COLD"), Have("third", CopyState.PRESENT)] for state in states]
+    together, singly = Preview(), Preview()
+    for wanted, have in product(places, copies):
+        together.look(kind, 3 * GB, wanted, have, {"aws": 7}.get, blobs=3)
+        for _ in range(3):
+            singly.look(kind, GB, wanted, have, {"aws": 7}.get)
+    assert together == singly
+    assert (together.blobs, together.lost > 0, together.settled > 0) == (84, True, True)
