@@ -8,11 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.e2e.recorder_fixtures import hearing, keeper, origin
 from tests.fixtures import speech
 from tests.fixtures.browser import chromium
 from tests.fixtures.server import Server
 
-__all__ = ["chromium"]
+__all__ = ["chromium", "hearing", "keeper", "origin"]
 
 SENTENCES = (
     "the weight is down a little and the cough has gone",
