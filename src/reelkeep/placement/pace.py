@@ -32,7 +32,7 @@ class Pace:
         await asyncio.sleep(self.paid_until - now)
 
 
-#: A body over this goes in parts that are held in memory, several at once.
+#: A body over this may go in parts that are held in memory, several at once; and it fills the line by itself.
 LARGE_BYTES = PART_BYTES_MIN
 LARGE_AT_ONCE = 2
 _large: WeakKeyDictionary[Database, asyncio.Semaphore] = WeakKeyDictionary()

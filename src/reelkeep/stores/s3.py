@@ -120,8 +120,7 @@ class S3Store:
     ) -> ObjectFacts:
         """Write an object whole, confirmed by the service; see `Store.put`."""
         full = self._full(key)
-        if goes_whole(size_bytes, sha256):
-            assert size_bytes is not None and sha256 is not None
+        if size_bytes is not None and sha256 is not None and goes_whole(size_bytes, digest_known=True):
             etag = await put_whole(
                 self._requests,
                 full,

@@ -37,15 +37,15 @@ def part_bytes_of(size_bytes: int | None) -> int:
     return max(PART_BYTES, -(-size_bytes // _PARTS_MAX))
 
 
-def goes_whole(size_bytes: int | None, sha256: str | None) -> bool:
+def goes_whole(size_bytes: int, *, digest_known: bool) -> bool:
     """Whether a body that is too long for one part goes in one request all the same."""
-    return sha256 is not None and size_bytes is not None and PART_BYTES < size_bytes <= WHOLE_BYTES_MAX
+    return digest_known and PART_BYTES < size_bytes <= WHOLE_BYTES_MAX
 
 
 def requests_of(size_bytes: int, *, digest_known: bool) -> int:
     """How many requests write a body: parts are begun and completed as well."""
     part_bytes = part_bytes_of(size_bytes)
-    if size_bytes <= (WHOLE_BYTES_MAX if digest_known else part_bytes):
+    if size_bytes <= part_bytes or goes_whole(size_bytes, digest_known=digest_known):
         return 1
     return 2 + -(-size_bytes // part_bytes)
 
